@@ -8,20 +8,27 @@
 enum { ROPE_LOCAL = 128, ROPE_GROUPS_X = 32768 };
 
 /*
- * (positions, pairs) of cosine and sine, pairs = d/4. Rounded as the reference's float32 arithmetic does: the angle, then
- * its product with the position; the turn of that float32 number is exact but for its last rounding.
+ * 10000^-(j / (pairs - 1)), rounded as the reference's float32 arithmetic does: torch's linspace goes by multiples of
+ * the step from either end, whichever is nearer. A last bit matters: positions multiply it by hundreds.
  */
+static float rope_angle(uint32_t j, uint32_t pairs)
+{
+    if (pairs == 1)
+        return 1.0f;
+    float step = 1.0f / (float)(pairs - 1);
+    float at = j < pairs / 2 ? step * (float)j : 1.0f - step * (float)(pairs - 1 - j);
+    return 1.0f / powf(10000.0f, at);
+}
+
+/* (positions, pairs) of cosine and sine of the float32 product of position and angle; pairs = d/4. */
 static void rope_turns(float *turns, uint32_t positions, uint32_t pairs)
 {
-    for (uint32_t j = 0; j < pairs; j++) {
-        float at = pairs > 1 ? (float)j / (float)(pairs - 1) : 0.0f;
-        float angle = 1.0f / (float)pow(10000.0, (double)at);
-        for (uint32_t i = 0; i < positions; i++) {
-            double t = (double)((float)i * angle);
-            turns[2 * (i * pairs + j)] = (float)cos(t);
-            turns[2 * (i * pairs + j) + 1] = (float)sin(t);
+    for (uint32_t i = 0; i < positions; i++)
+        for (uint32_t j = 0; j < pairs; j++) {
+            float t = (float)i * rope_angle(j, pairs);
+            turns[2 * (i * pairs + j)] = (float)cos((double)t);
+            turns[2 * (i * pairs + j) + 1] = (float)sin((double)t);
         }
-    }
 }
 
 bool op_rope_lower(struct lower *l, const struct node *node)
