@@ -11,6 +11,22 @@
 #define uint uint32_t
 #endif
 
+/* ---- conv.comp, conv_cpu.comp ------------------------------------------------------------------ */
+
+struct conv_push {
+    uint m;                  /* output pixels */
+    uint out_w, in_w, in_h;  /* pixels */
+    uint x_stride, x_offset; /* input */
+    uint y_stride, y_offset; /* output */
+    uint r_stride, r_offset; /* residual */
+    uint cq;                 /* quads of input channels */
+    uint kq;                 /* quads of k: kernel * kernel * cq */
+    uint nq;                 /* quads of a row of the weights */
+    uint n_store;            /* quads of an output pixel to write */
+    uint params;             /* first quad of the epilogue's parameters in the weights' buffer */
+    uint pad;                /* pixels on each side */
+};
+
 #ifdef __STDC__
 #undef uint
 #endif
