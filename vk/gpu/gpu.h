@@ -64,7 +64,7 @@ bool gpu_buffer_init(struct gpu *gpu, struct gpu_buffer *buffer, uint64_t size, 
 /** Accepts a zeroed buffer. The GPU must be done with it. */
 void gpu_buffer_finish(struct gpu *gpu, struct gpu_buffer *buffer);
 /** Fills a device buffer's range from host memory, blocking (for weights; not for frames). */
-bool gpu_buffer_write(struct gpu *gpu, struct gpu_buffer *buffer, uint64_t offset, const void *data, uint64_t size, struct segman_error *error);
+bool gpu_buffer_write(struct gpu *gpu, const struct gpu_buffer *buffer, uint64_t offset, const void *data, uint64_t size, struct segman_error *error);
 /** Copies a range to host memory, blocking. */
 bool gpu_buffer_read(struct gpu *gpu, const struct gpu_buffer *buffer, uint64_t offset, void *data, uint64_t size, struct segman_error *error);
 
