@@ -62,6 +62,51 @@ struct pointwise_push {
     uint cq;                 /* quads of channels */
     uint nq;                 /* quads of an output pixel to write: from cq on zeros */
     uint total;              /* quads to write */
+/* ---- scan: scratch is one float32 buffer; its parts (z, products, states, sums) are given as offsets in quads ---- */
+struct scan_project_push {
+    uint pixels, quads; /* quads: of x's channels */
+    uint x_stride, x_offset;
+};
+struct scan_tile_push {
+    uint h, w, quads, pad; /* pad: quads written a pixel, those from `quads` on as zeros */
+    uint x_stride, x_offset, y_stride, y_offset;
+    uint products, states;
+};
+struct scan_carry_push {
+    uint quads;
+    uint rows, columns; /* chunks of a sequence along the rows, along the columns */
+    uint segment;       /* chunks of a segment */
+    uint segments;      /* room a sequence has for segments in sums */
+    uint products, states, sums;
+};
+
+/* ---- copy (one input of a concat), unshuffle, resize ---- */
+struct copy_push {
+    uint h, w;
+    uint channels, shift; /* of the input; its first channel's place in its first output quad */
+    uint quads;           /* output quads written a pixel: all that the input touches, then zeros */
+    uint x_stride, x_offset, y_stride, y_offset;
+};
+struct unshuffle_push {
+    uint h, w, channels, quads; /* output size, input channels, output quads written */
+    uint x_stride, x_offset, y_stride, y_offset;
+};
+struct resize_push {
+    uint in_h, in_w, h, w;
+    uint quads, pad; /* quads of channels; quads written, those from `quads` on as zeros */
+    uint x_stride, x_offset, y_stride, y_offset;
+    float scale_y, scale_x; /* input pixels an output pixel */
+};
+
+/* ---- pool ---- */
+struct pool_push {
+    uint pixels, quads, slice; /* slice: pixels a workgroup sums */
+    uint x_stride, x_offset;
+};
+struct pool_sum_push {
+    uint slices, quads, pad;
+    uint y_offset;
+    float scale; /* 1 / pixels */
 };
 
 #ifdef __STDC__
