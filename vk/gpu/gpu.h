@@ -64,7 +64,7 @@ bool gpu_buffer_init(struct gpu *gpu, struct gpu_buffer *buffer, uint64_t size, 
 /** Accepts a zeroed buffer. The GPU must be done with it. */
 void gpu_buffer_finish(struct gpu *gpu, struct gpu_buffer *buffer);
 /** Fills a device buffer's range from host memory, blocking (for weights; not for frames). */
-bool gpu_buffer_write(struct gpu *gpu, struct gpu_buffer *buffer, uint64_t offset, const void *data, uint64_t size, struct segman_error *error);
+bool gpu_buffer_write(struct gpu *gpu, const struct gpu_buffer *buffer, uint64_t offset, const void *data, uint64_t size, struct segman_error *error);
 /** Copies a range to host memory, blocking. */
 bool gpu_buffer_read(struct gpu *gpu, const struct gpu_buffer *buffer, uint64_t offset, void *data, uint64_t size, struct segman_error *error);
 
@@ -112,6 +112,8 @@ struct gpu_commands;
 struct gpu_commands *gpu_commands_create(struct gpu *gpu, uint32_t timers, struct segman_error *error);
 void gpu_commands_destroy(struct gpu_commands *commands);
 bool gpu_commands_begin(struct gpu_commands *commands, struct segman_error *error);
+/** From here on every pass waits for the one before, so that timers tell them apart (for profiles). */
+void gpu_commands_serial(struct gpu_commands *commands, bool serial);
 /** Records a pass; a barrier first if it conflicts with what was recorded since the last one. Returns whether there was one. */
 bool gpu_commands_pass(struct gpu_commands *commands, const struct gpu_pass *pass);
 /** Records a buffer copy of src.size bytes. */

@@ -96,7 +96,7 @@ static bool copy_now(struct gpu *gpu, struct gpu_range src, struct gpu_range dst
     return ok;
 }
 
-bool gpu_buffer_write(struct gpu *gpu, struct gpu_buffer *buffer, uint64_t offset, const void *data, uint64_t size, struct segman_error *error)
+bool gpu_buffer_write(struct gpu *gpu, const struct gpu_buffer *buffer, uint64_t offset, const void *data, uint64_t size, struct segman_error *error)
 {
     struct gpu_buffer staging;
     if (buffer->map) {
