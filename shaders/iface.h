@@ -62,6 +62,8 @@ struct pointwise_push {
     uint cq;                 /* quads of channels */
     uint nq;                 /* quads of an output pixel to write: from cq on zeros */
     uint total;              /* quads to write */
+};
+
 /* ---- scan: scratch is one float32 buffer; its parts (z, products, states, sums) are given as offsets in quads ---- */
 struct scan_project_push {
     uint pixels, quads; /* quads: of x's channels */
@@ -107,6 +109,8 @@ struct pool_sum_push {
     uint slices, quads, pad;
     uint y_offset;
     float scale; /* 1 / pixels */
+};
+
 /* ---- attention: rope, natten, attention ------------------------------------------------------ */
 
 /* A qkv tensor holds q, k and v of `quads` quads each, one after the other; a head is a run of quads of each. */
