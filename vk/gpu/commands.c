@@ -29,6 +29,7 @@ struct gpu_commands {
     size_t n_access, cap_access;
     bool out_of_memory;
     bool submitted;
+    bool serial;
 };
 
 struct gpu_commands *gpu_commands_create(struct gpu *gpu, uint32_t timers, struct segman_error *error)
@@ -137,11 +138,16 @@ static bool order(struct gpu_commands *c, const struct access *a, uint32_t n)
     bool need = false;
     for (uint32_t i = 0; i < n; i++)
         need |= conflicts(c, &a[i]);
-    if (need)
+    if (need || (c->serial && c->n_access))
         barrier(c, STAGES, READS | WRITES, STAGES, READS | WRITES);
     for (uint32_t i = 0; i < n; i++)
         remember(c, &a[i]);
     return need;
+}
+
+void gpu_commands_serial(struct gpu_commands *c, bool serial)
+{
+    c->serial = serial;
 }
 
 static struct access access_of(struct gpu_range range, bool write)

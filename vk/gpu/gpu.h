@@ -27,6 +27,7 @@ struct gpu_caps {
     bool timestamps;
     bool unified_memory;        /**< device-local memory is host-visible too: no staging copies */
     bool cpu;                   /**< a CPU driver */
+    bool subgroup_broadcast;    /**< subgroup ballot operations in compute shaders */
     uint32_t subgroup_size;
     uint32_t shared_memory;     /**< bytes a workgroup */
     uint32_t max_invocations;   /**< a workgroup */
@@ -112,6 +113,8 @@ struct gpu_commands;
 struct gpu_commands *gpu_commands_create(struct gpu *gpu, uint32_t timers, struct segman_error *error);
 void gpu_commands_destroy(struct gpu_commands *commands);
 bool gpu_commands_begin(struct gpu_commands *commands, struct segman_error *error);
+/** From here on every pass waits for the one before, so that timers tell them apart (for profiles). */
+void gpu_commands_serial(struct gpu_commands *commands, bool serial);
 /** Records a pass; a barrier first if it conflicts with what was recorded since the last one. Returns whether there was one. */
 bool gpu_commands_pass(struct gpu_commands *commands, const struct gpu_pass *pass);
 /** Records a buffer copy of src.size bytes. */

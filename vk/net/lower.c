@@ -4,6 +4,7 @@
  * passes. Passes name the arena and the weights' buffer by pointer, so they can be described before either exists.
  */
 #include "graph.h"
+#include "half.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,26 +151,7 @@ struct gpu_range lower_upload(struct lower *l, const void *data, size_t bytes)
 
 uint16_t lower_half(float f)
 {
-    uint32_t x;
-    memcpy(&x, &f, 4);
-    uint32_t sign = x >> 16 & 0x8000, a = x & 0x7fffffff;
-    if (a >= 0x7f800000)
-        return (uint16_t)(sign | 0x7c00 | (a > 0x7f800000 ? 0x200 : 0));
-    if (a >= 0x477ff000)
-        return (uint16_t)(sign | 0x7c00);
-    if (a < 0x33000001)
-        return (uint16_t)sign;
-    uint32_t shift = 13, mantissa = (a & 0x7fffff) | 0x800000, exponent = a >> 23;
-    if (exponent < 113) { /* subnormal half */
-        shift += 113 - exponent;
-        exponent = 113;
-        a = mantissa;
-    } else {
-        a = mantissa + ((exponent - 113) << 23);
-    }
-    uint32_t half = a >> shift, rest = a & ((1u << shift) - 1), tie = 1u << (shift - 1);
-    half += rest > tie || (rest == tie && half & 1);
-    return (uint16_t)(sign | half);
+    return half_from_float(f);
 }
 
 bool lower_pass(struct lower *l, const struct lower_pass *pass)
@@ -360,6 +342,35 @@ bool net_program_tap(const struct net_program *p, const char *name, struct net_m
             return p->pinned[p->name[i].id];
         }
     return false;
+}
+
+static void to_planar(const struct net_memory *m, const void *data, float *out)
+{
+    const uint16_t *half = data;
+    const float *single = data;
+    size_t pixels = (size_t)m->h * m->w;
+    for (size_t p = 0; p < pixels; p++)
+        for (uint32_t c = 0; c < m->c; c++) {
+            size_t i = 4 * (p * m->stride4 + m->offset4) + c;
+            out[c * pixels + p] = m->f16 ? half_to_float(half[i]) : single[i];
+        }
+}
+
+float *net_memory_read(struct gpu *gpu, const struct net_memory *m, struct segman_error *error)
+{
+    void *raw = malloc(m->range.size);
+    float *out = malloc((size_t)m->c * m->h * m->w * sizeof(*out));
+    bool ok = raw && out;
+    if (!ok)
+        segman_fail(error, SEGMAN_ERROR_MEMORY, "Out of memory");
+    ok = ok && gpu_buffer_read(gpu, m->range.buffer, m->range.offset, raw, m->range.size, error);
+    if (ok)
+        to_planar(m, raw, out);
+    free(raw);
+    if (ok)
+        return out;
+    free(out);
+    return NULL;
 }
 
 size_t net_program_passes(const struct net_program *p, const struct net_pass **passes)

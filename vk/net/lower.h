@@ -130,4 +130,14 @@ static inline uint64_t align_up(uint64_t a, uint64_t b)
     return (a + b - 1) / b * b;
 }
 
+/**
+ * Quads of every pixel that an op writes to its output: past the channels zeros, up to the stride where the memory is the
+ * tensor's own; a view's neighbours are left alone.
+ */
+static inline uint32_t lower_quads(const struct net_memory *y)
+{
+    uint32_t own = (y->c + 7) / 8 * 2;
+    return !y->offset4 && y->stride4 == own ? own : (y->c + 3) / 4;
+}
+
 #endif

@@ -106,6 +106,9 @@ struct net_memory net_program_output(const struct net_program *program);
 /** By any of its names; false where it was not kept. */
 bool net_program_tap(const struct net_program *program, const char *name, struct net_memory *memory);
 
+/** Reads a tensor as planar float32 (c, h, w), malloc'ed; blocking. */
+float *net_memory_read(struct gpu *gpu, const struct net_memory *memory, struct segman_error *error);
+
 struct net_pass {
     struct gpu_pass *pass;
     const char *scope, *op, *shader;
