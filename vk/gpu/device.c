@@ -110,6 +110,14 @@ static bool find_queue(struct gpu *gpu, struct segman_error *error)
     return true;
 }
 
+static bool has_subgroup_broadcast(VkPhysicalDevice device)
+{
+    VkPhysicalDeviceSubgroupProperties subgroup = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_PROPERTIES};
+    VkPhysicalDeviceProperties2 p = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &subgroup};
+    vkGetPhysicalDeviceProperties2(device, &p);
+    return (subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT) && (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_BALLOT_BIT);
+}
+
 static void fill_caps(struct gpu *gpu)
 {
     VkPhysicalDeviceProperties p;
@@ -129,6 +137,7 @@ static void fill_caps(struct gpu *gpu)
         .timestamps = gpu->timestamp_bits != 0,
         .unified_memory = unified && gpu->info.type != SEGMAN_DEVICE_DISCRETE,
         .cpu = gpu->info.type == SEGMAN_DEVICE_CPU,
+        .subgroup_broadcast = has_subgroup_broadcast(gpu->physical),
         .subgroup_size = gpu->info.subgroup_size,
         .shared_memory = p.limits.maxComputeSharedMemorySize,
         .max_invocations = p.limits.maxComputeWorkGroupInvocations,
@@ -146,7 +155,7 @@ static bool create_device(struct gpu *gpu, struct segman_error *error)
                                            .queueFamilyIndex = gpu->queue_family,
                                            .queueCount = 1,
                                            .pQueuePriorities = &priority};
-    VkPhysicalDeviceVulkan13Features v13 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES, .synchronization2 = VK_TRUE};
+    VkPhysicalDeviceVulkan13Features v13 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES, .synchronization2 = VK_TRUE, .maintenance4 = VK_TRUE};
     VkPhysicalDeviceVulkan12Features v12 = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES, .pNext = &v13, .timelineSemaphore = VK_TRUE, .shaderFloat16 = gpu->caps.fp16};
     VkPhysicalDeviceVulkan11Features v11 = {

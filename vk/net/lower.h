@@ -115,6 +115,12 @@ uint64_t op_attention_scratch(const struct node *node, const struct net_memory *
 bool op_scan_lower(struct lower *l, const struct node *node);
 uint64_t op_scan_scratch(const struct node *node, const struct net_memory *in, bool f16);
 
+/** 1: the quad after the last channels is padding, which the op fills with zeros; 0: it has none, or is a view into another tensor. */
+static inline uint32_t lower_pad(const struct net_memory *m)
+{
+    return m->c % 8 == 4 && m->offset4 == 0 && m->stride4 == m->c / 4 + 1;
+}
+
 static inline uint32_t div_up(uint32_t a, uint32_t b)
 {
     return (a + b - 1) / b;
@@ -122,6 +128,16 @@ static inline uint32_t div_up(uint32_t a, uint32_t b)
 static inline uint64_t align_up(uint64_t a, uint64_t b)
 {
     return (a + b - 1) / b * b;
+}
+
+/**
+ * Quads of every pixel that an op writes to its output: past the channels zeros, up to the stride where the memory is the
+ * tensor's own; a view's neighbours are left alone.
+ */
+static inline uint32_t lower_quads(const struct net_memory *y)
+{
+    uint32_t own = (y->c + 7) / 8 * 2;
+    return !y->offset4 && y->stride4 == own ? own : (y->c + 3) / 4;
 }
 
 #endif
