@@ -102,6 +102,8 @@ bool dataset_set_name(struct segman_dataset *dataset, const char *text, size_t l
 bool dataset_set_class(struct segman_dataset *dataset, uint32_t i, const char *text, size_t length, const char *source,
                        struct segman_error *error)
 {
+    while (length > 0 && text[length - 1] == ' ')
+        length--; /* mmseg's list of ADE20K has "bed " */
     if (length < 1 || length > DATASET_MAX_CLASS_BYTES || !dataset_text_valid(text, length))
         return segman_fail(error, SEGMAN_ERROR_FORMAT, "%s: the name of class %u must be 1 to %d bytes of UTF-8 without control characters",
                            source, i, DATASET_MAX_CLASS_BYTES);
