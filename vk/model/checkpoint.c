@@ -70,7 +70,7 @@ static const char *foreign_kind(const uint8_t *bytes, uint64_t size)
         uint32_t offset, length;
         const char *magic, *what;
     } kinds[] = {
-        {0, 13, "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8", convert},
+        {0, 12, "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8", convert},
         {257, 5, "ustar", convert},
         {0, 2, "\x80\x02", "a bare pickle, not written by torch.save"},
         {0, 2, "\x80\x03", "a bare pickle, not written by torch.save"},
