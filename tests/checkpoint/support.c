@@ -101,7 +101,7 @@ static void put_zip_fields(struct bytes *out, const struct zip_item *item)
 
 void build_zip(struct bytes *out, const struct zip_item *items, size_t n)
 {
-    size_t offsets[16];
+    size_t offsets[64];
     for (size_t i = 0; i < n; i++) {
         offsets[i] = out->size;
         put(out, "PK\3\4", 4);

@@ -55,7 +55,9 @@ enum content { CONTENT_SAFETENSORS, CONTENT_ZIP, CONTENT_FOREIGN };
 static bool is_text(const uint8_t *bytes, uint64_t size)
 {
     for (uint64_t i = 0; i < size && i < 256; i++) {
-        if (bytes[i] != '\n' && bytes[i] != '\r' && bytes[i] != '\t' && (bytes[i] < 0x20 || bytes[i] == 0x7f))
+        bool space = bytes[i] == '\n' || bytes[i] == '\r' || bytes[i] == '\t';
+        bool control = bytes[i] < 0x20 || bytes[i] == 0x7f, never_utf8 = bytes[i] >= 0xf5;
+        if ((control && !space) || never_utf8)
             return false;
     }
     return true;

@@ -86,26 +86,24 @@ static bool find_pickle(const struct checkpoint *checkpoint, uint64_t *index, st
 }
 
 /* What the directory says about an entry, as far as it can be believed. */
-static bool stat_entry(const struct checkpoint *checkpoint, uint64_t index, uint64_t *size, struct segman_error *error)
+static bool stat_entry(const struct checkpoint *checkpoint, uint64_t index, zip_stat_t *st, struct segman_error *error)
 {
     const zip_uint64_t needed = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
     char name[128];
-    zip_stat_t st;
-    if (zip_stat_index(checkpoint->pth->zip, index, 0, &st) < 0 || (st.valid & needed) != needed)
+    if (zip_stat_index(checkpoint->pth->zip, index, 0, st) < 0 || (st->valid & needed) != needed)
         return checkpoint_fail(checkpoint, error, SEGMAN_ERROR_FORMAT, "entry %llu of the archive is damaged", (unsigned long long)index);
-    checkpoint_clean(name, sizeof(name), st.name, strlen(st.name));
-    if (st.encryption_method != ZIP_EM_NONE)
+    checkpoint_clean(name, sizeof(name), st->name, strlen(st->name));
+    if (st->encryption_method != ZIP_EM_NONE)
         return checkpoint_fail(checkpoint, error, SEGMAN_ERROR_FORMAT, "entry %s of the archive is encrypted", name);
-    if (st.comp_method != ZIP_CM_STORE && st.comp_method != ZIP_CM_DEFLATE)
+    if (st->comp_method != ZIP_CM_STORE && st->comp_method != ZIP_CM_DEFLATE)
         return checkpoint_fail(checkpoint, error, SEGMAN_ERROR_FORMAT, "entry %s of the archive is compressed by the unknown method %u",
-                               name, st.comp_method);
-    bool stored = st.comp_method == ZIP_CM_STORE;
-    if (st.comp_size > checkpoint->size || (stored && st.size != st.comp_size) ||
-        (!stored && (st.size > PTH_MAX_COMPRESSED || st.size / PTH_MAX_RATIO > st.comp_size)))
+                               name, st->comp_method);
+    bool stored = st->comp_method == ZIP_CM_STORE;
+    if (st->comp_size > checkpoint->size || (stored && st->size != st->comp_size) ||
+        (!stored && (st->size > PTH_MAX_COMPRESSED || st->size / PTH_MAX_RATIO > st->comp_size)))
         return checkpoint_fail(checkpoint, error, SEGMAN_ERROR_FORMAT,
                                "entry %s of the archive claims to unpack %llu bytes to %llu: damaged", name,
-                               (unsigned long long)st.comp_size, (unsigned long long)st.size);
-    *size = st.size;
+                               (unsigned long long)st->comp_size, (unsigned long long)st->size);
     return true;
 }
 
@@ -133,11 +131,11 @@ static bool read_bytes(zip_file_t *file, uint8_t *to, uint64_t n)
 }
 
 /* Stored entries can seek; of compressed ones the bytes before are unpacked and dropped. */
-static bool skip_bytes(zip_file_t *file, uint64_t n)
+static bool skip_bytes(zip_file_t *file, const zip_stat_t *st, uint64_t n)
 {
     uint8_t dropped[4096];
-    if (n == 0 || (n <= INT64_MAX && zip_fseek(file, (zip_int64_t)n, SEEK_SET) == 0))
-        return true;
+    if (n > 0 && st->comp_method == ZIP_CM_STORE)
+        return n <= INT64_MAX && zip_fseek(file, (zip_int64_t)n, SEEK_SET) == 0;
     for (; n > sizeof(dropped); n -= sizeof(dropped)) {
         if (!read_bytes(file, dropped, sizeof(dropped)))
             return false;
@@ -157,8 +155,10 @@ static uint8_t *read_pickle(const struct checkpoint *checkpoint, uint64_t index,
     uint8_t *bytes = NULL;
     zip_file_t *file = NULL;
     bool ok = false;
-    if (!stat_entry(checkpoint, index, size, error))
+    zip_stat_t st;
+    if (!stat_entry(checkpoint, index, &st, error))
         return NULL;
+    *size = st.size;
     if (*size > PTH_MAX_PICKLE) {
         checkpoint_fail(checkpoint, error, SEGMAN_ERROR_FORMAT, "its pickle has %llu bytes; at most %u are read", (unsigned long long)*size,
                         PTH_MAX_PICKLE);
@@ -200,7 +200,8 @@ static bool check_byte_order(const struct checkpoint *checkpoint, struct segman_
 bool pth_add(struct checkpoint *checkpoint, const struct pickle_value *key, const struct pickle_tensor *tensor, struct segman_error *error)
 {
     char entry_name[512], name[160];
-    uint64_t size, needed;
+    uint64_t needed;
+    zip_stat_t st;
     const struct pickle_value *storage = tensor->storage;
     struct checkpoint_entry *entry =
         checkpoint_add(checkpoint, key->text.bytes, key->text.length, storage->storage.type, tensor->rank, tensor->shape, error);
@@ -217,12 +218,12 @@ bool pth_add(struct checkpoint *checkpoint, const struct pickle_value *key, cons
     if (index < 0)
         return checkpoint_fail(checkpoint, error, SEGMAN_ERROR_FORMAT, "the data of tensor \"%s\" is missing from the archive", name);
     entry->storage = (uint64_t)index;
-    if (!stat_entry(checkpoint, entry->storage, &size, error))
+    if (!stat_entry(checkpoint, entry->storage, &st, error))
         return false;
-    if (!checkpoint_multiply(storage->storage.count, storage->storage.type->bytes, &needed) || needed != size)
+    if (!checkpoint_multiply(storage->storage.count, storage->storage.type->bytes, &needed) || needed != st.size)
         return checkpoint_fail(checkpoint, error, SEGMAN_ERROR_FORMAT,
                                "the data of tensor \"%s\" has %llu bytes in the archive, but %llu values of type %s are promised", name,
-                               (unsigned long long)size, (unsigned long long)storage->storage.count, storage->storage.type->name);
+                               (unsigned long long)st.size, (unsigned long long)storage->storage.count, storage->storage.type->name);
     return true;
 }
 
@@ -314,15 +315,17 @@ static bool read_strided(const struct checkpoint_entry *entry, zip_file_t *file,
 bool pth_read(const struct checkpoint *checkpoint, const struct checkpoint_entry *entry, float *out, struct segman_error *error)
 {
     const struct checkpoint_tensor *tensor = &entry->tensor;
-    uint64_t bad = tensor->count, size;
+    uint64_t bad = tensor->count;
+    zip_stat_t st;
+    bool ok = false;
     if (tensor->count == 0)
         return true;
     pthread_mutex_lock(&checkpoint->pth->lock);
     zip_file_t *file = zip_fopen_index(checkpoint->pth->zip, entry->storage, 0);
-    bool ok = file && skip_bytes(file, entry->offset * entry->element_bytes);
+    if (file && zip_stat_index(checkpoint->pth->zip, entry->storage, 0, &st) == 0)
+        ok = skip_bytes(file, &st, entry->offset * entry->element_bytes);
     ok = ok && (is_contiguous(entry) ? read_contiguous : read_strided)(entry, file, out, &bad);
-    if (ok && bad == tensor->count && stat_entry(checkpoint, entry->storage, &size, NULL) &&
-        (entry->offset + span_of(entry)) * entry->element_bytes == size)
+    if (ok && bad == tensor->count && (entry->offset + span_of(entry)) * entry->element_bytes == st.size)
         ok = at_end(file);
     if (!ok)
         fail_entry(checkpoint, tensor->name, file, error);

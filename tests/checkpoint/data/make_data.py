@@ -5,7 +5,6 @@ python3 make_data.py. Needs torch and numpy. Every tensor counts 0, 1, 2 ... in 
 import os
 import sys
 import types
-import zipfile
 from collections import OrderedDict
 
 import numpy as np
@@ -72,8 +71,3 @@ save("ema.pth", dict(state_dict=dict(w=torch.ones(2)), state_dict_ema=dict(w=cou
 save("tensor.pth", count(2))
 save("no_weights.pth", dict(model="x", epoch=3))
 save("legacy.pth", dict(state_dict=dict(w=count(2))), _use_new_zipfile_serialization=False)
-
-# the pickles alone, for the fuzzer
-for name in ("shapes", "mmengine"):
-    with zipfile.ZipFile(os.path.join(here, name + ".pth")) as z, open(os.path.join(here, name + ".pkl"), "wb") as f:
-        f.write(z.read(name + "/data.pkl"))
