@@ -27,7 +27,7 @@ void app_progress_text(char *text, size_t size, uint64_t done, int64_t total, do
     if (known)
         g_snprintf(of, sizeof of, "/%" PRId64 " (%u%%)", total, (unsigned)(100 * done / (uint64_t)total));
     if (known && fps > 0) {
-        clock_text(remaining, (double)((uint64_t)total - done) / fps);
+        clock_text(remaining, (double)((uint64_t)total - done) / fps + 0.5);
         g_snprintf(left, sizeof left, " remaining=%s", remaining);
     }
     g_snprintf(text, (gulong)size, "frame=%" PRIu64 "%s fps=%.*f elapsed=%s%s", done, of, fps < 10 ? 2 : 1, fps, elapsed, left);
