@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// What conv.comp and conv_cpu.comp share: bindings, epilogue, where a pixel reads.
+//
+// Dense convolution as an implicit matrix product: Y (m, n) = act(X (m, k) W (k, n) + bias) * scale + shift + R.
+// m: output pixels, n: output channels, k: (ky, kx, input channel) with the channels rounded up to quads.
+#ifndef CONV_GLSL
+#define CONV_GLSL
+
+layout(constant_id = 5) const uint KERNEL = 1;
+layout(constant_id = 6) const uint STRIDE = 1;
+layout(constant_id = 7) const uint PADDED = 0; // whether a tap may lie outside of the input
+layout(constant_id = 8) const uint ACT = ACT_NONE;
+layout(constant_id = 9) const uint SCALE = 0;
+layout(constant_id = 10) const uint RESIDUAL = 0;
+const bool LINEAR = KERNEL == 1 && STRIDE == 1 && PADDED == 0;
+
+layout(push_constant) uniform Push { conv_push p; };
+layout(std430, binding = 0) readonly buffer X { QUAD x[]; };
+layout(std430, binding = 1) readonly buffer W { QUAD w[]; }; // [k][nq], then float32 bias, scale, shift [nq] each
+layout(std430, binding = 2) readonly buffer R { QUAD r[]; };
+layout(std430, binding = 3) writeonly buffer Y { QUAD y[]; };
+
+// Quad i of the float32 parameters behind the weights.
+vec4 param(uint i)
+{
+#ifdef F16
+    return uintBitsToFloat(uvec4(w[p.params + 2 * i], w[p.params + 2 * i + 1]));
+#else
+    return w[p.params + i];
+#endif
+}
+
+// Top left input pixel of output pixel m (which may lie in the border); pixels past the end read the last one.
+ivec2 window(uint m)
+{
+    m = min(m, p.m - 1);
+    return ivec2(m % p.out_w, m / p.out_w) * int(STRIDE) - int(p.pad);
+}
+
+void epilogue(uint m, uint n, vec4 v)
+{
+    if (m >= p.m || n >= p.n_store)
+        return;
+    v = activate(v + param(n), ACT);
+    if (SCALE != 0)
+        v = v * param(p.nq + n) + param(2 * p.nq + n);
+    if (RESIDUAL != 0)
+        v += load_quad(r[m * p.r_stride + p.r_offset + n]);
+    y[m * p.y_stride + p.y_offset + n] = store_quad(v);
+}
+
+#endif

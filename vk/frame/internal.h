@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Shared by the files of vk/frame. */
+#ifndef FRAME_INTERNAL_H
+#define FRAME_INTERNAL_H
+
+#include "frame.h"
+#include "shaders/iface.h"
+
+/* The reference's MEAN and STD (training's normalisation of 8-bit RGB). */
+#define FRAME_MEAN {123.675f, 116.28f, 103.53f}
+#define FRAME_STD  {58.395f, 57.12f, 57.375f}
+
+/* YCbCr of 8 bits <-> RGB of 8 bits, coefficients scaled by 2^16. */
+struct frame_colour {
+    int32_t y_black, y_gain, cr_red, cb_green, cr_green, cb_blue; /* to RGB */
+    int32_t row[3][3];                                            /* from RGB: Y, Cb, Cr by R, G, B */
+};
+struct frame_colour frame_colour(enum segman_matrix matrix, enum segman_range range);
+/* Y | Cb << 8 | Cr << 16 */
+uint32_t frame_ycbcr(const struct frame_colour *colour, uint32_t r, uint32_t g, uint32_t b);
+
+#define FRAME_MAX_BLEND 2 /* passes of a view */
+
+struct frame_slot {
+    struct gpu_buffer upload, result, style, picture; /* all mapped */
+    uint32_t style_version, picture_version;          /* what they hold */
+    struct net_pass convert, labels, blend[FRAME_MAX_BLEND];
+    struct net_pass *input; /* [crops] */
+};
+
+struct frame_program {
+    struct gpu *gpu;
+    struct frame_params p; /* crops: owned */
+    struct frame_layout frame, view;
+    struct frame_colour colour;
+    bool staged; /* memory is not unified: frames, styles and results are copied */
+    uint32_t view_width, label_stride;
+    uint64_t view_offset, result_size; /* in the result buffers: labels, then view */
+    uint64_t crop_pitch;               /* bytes */
+    uint32_t ratio;                    /* input pixels from logit to logit */
+    uint32_t scratch_stride;           /* pixels */
+    struct gpu_buffer scratch, device_frame, device_style, device_result, crop_table, crop_logits;
+    struct frame_slot slot[SEGMAN_MAX_SLOTS];
+    uint32_t style[FRAME_STYLE_WORDS];
+    uint32_t *picture; /* clipped to the view, in its colours */
+    uint32_t picture_words, picture_capacity;
+    uint32_t style_version, picture_version;
+};
+
+bool frame_passes_create(struct frame_program *program, uint32_t slot, struct segman_error *error);
+/* The view's passes alone (again). */
+bool frame_blend_create(struct frame_program *program, uint32_t slot, struct segman_error *error);
+void frame_passes_destroy(struct frame_program *program, uint32_t slot);
+
+#endif

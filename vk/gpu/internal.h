@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** internal.h: what the files of vk/gpu share. */
+#ifndef GPU_INTERNAL_H
+#define GPU_INTERNAL_H
+
+#include <pthread.h>
+
+#include "gpu.h"
+
+struct gpu_pipeline; /* pass.c */
+struct gpu_set_pool; /* pass.c */
+
+struct gpu {
+    VkInstance instance;
+    VkDebugUtilsMessengerEXT messenger;
+    VkPhysicalDevice physical;
+    VkDevice device;
+    VkQueue queue;
+    uint32_t queue_family;
+    uint32_t timestamp_bits;
+    double timestamp_ns; /* nanoseconds a tick */
+    VkPhysicalDeviceMemoryProperties memory;
+    VkPipelineCache cache;
+    char *cache_path;
+    struct gpu_caps caps;
+    struct segman_device_info info;
+    segman_log_fn log;
+    void *log_user;
+    uint32_t validation_messages; /* atomic */
+    PFN_vkCmdBeginDebugUtilsLabelEXT label_begin; /* NULL without the extension */
+    PFN_vkCmdEndDebugUtilsLabelEXT label_end;
+    pthread_mutex_t lock; /* queue, command pool, pipelines */
+    bool lock_ready;
+    VkDescriptorSetLayout set_layout[GPU_MAX_BINDINGS + 1]; /* by number of bindings */
+    VkPipelineLayout layout[GPU_MAX_BINDINGS + 1];
+    struct gpu_pipeline *pipelines; /* list */
+    struct gpu_set_pool *set_pools; /* list */
+};
+
+/** An instance with the extensions that exist; validation turns the layer on where it is installed. */
+VkResult gpu_instance_create(bool validation, VkInstance *instance, bool *debug_utils, bool *layer);
+/** Physical devices with what segman needs of each. *infos and *devices are malloc'ed. */
+bool gpu_devices_list(VkInstance instance, struct segman_device_info **infos, VkPhysicalDevice **devices, uint32_t *count,
+                      struct segman_error *error);
+
+void gpu_cache_load(struct gpu *gpu, const char *dir);
+void gpu_cache_save(struct gpu *gpu);
+void gpu_pipelines_destroy(struct gpu *gpu);
+const char *gpu_result_name(VkResult result);
+
+/** Goes to fail: unless the call succeeds; says which call failed and how. */
+#define GPU_TRY(call, what)                                                                                                                \
+    do {                                                                                                                                   \
+        VkResult try_result = (call);                                                                                                      \
+        if (try_result < 0) {                                                                                                              \
+            gpu_fail(error, try_result, what);                                                                                             \
+            goto fail;                                                                                                                     \
+        }                                                                                                                                  \
+    } while (0)
+
+#endif
