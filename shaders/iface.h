@@ -25,6 +25,7 @@ struct conv_push {
     uint n_store;            /* quads of an output pixel to write */
     uint params;             /* first quad of the epilogue's parameters in the weights' buffer */
     uint pad;                /* pixels on each side */
+    uint rq;                 /* quads of the residual's channels: behind them a view has others */
 };
 
 /* ---- dwconv.comp --------------------------------------------------------------------------------- */
