@@ -55,7 +55,9 @@ enum content { CONTENT_SAFETENSORS, CONTENT_ZIP, CONTENT_FOREIGN };
 static bool is_text(const uint8_t *bytes, uint64_t size)
 {
     for (uint64_t i = 0; i < size && i < 256; i++) {
-        if (bytes[i] != '\n' && bytes[i] != '\r' && bytes[i] != '\t' && (bytes[i] < 0x20 || bytes[i] == 0x7f))
+        bool space = bytes[i] == '\n' || bytes[i] == '\r' || bytes[i] == '\t';
+        bool control = bytes[i] < 0x20 || bytes[i] == 0x7f, never_utf8 = bytes[i] >= 0xf5;
+        if ((control && !space) || never_utf8)
             return false;
     }
     return true;
@@ -70,7 +72,7 @@ static const char *foreign_kind(const uint8_t *bytes, uint64_t size)
         uint32_t offset, length;
         const char *magic, *what;
     } kinds[] = {
-        {0, 13, "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8", convert},
+        {0, 12, "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8", convert},
         {257, 5, "ustar", convert},
         {0, 2, "\x80\x02", "a bare pickle, not written by torch.save"},
         {0, 2, "\x80\x03", "a bare pickle, not written by torch.save"},

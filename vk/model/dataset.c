@@ -102,6 +102,8 @@ bool dataset_set_name(struct segman_dataset *dataset, const char *text, size_t l
 bool dataset_set_class(struct segman_dataset *dataset, uint32_t i, const char *text, size_t length, const char *source,
                        struct segman_error *error)
 {
+    while (length > 0 && text[length - 1] == ' ')
+        length--; /* mmseg's list of ADE20K has "bed " */
     if (length < 1 || length > DATASET_MAX_CLASS_BYTES || !dataset_text_valid(text, length))
         return segman_fail(error, SEGMAN_ERROR_FORMAT, "%s: the name of class %u must be 1 to %d bytes of UTF-8 without control characters",
                            source, i, DATASET_MAX_CLASS_BYTES);
@@ -138,6 +140,14 @@ const char *dataset_guess_name(const struct segman_dataset *dataset)
 
 static bool json_classes(struct segman_dataset *dataset, const json_t *classes, const char *source, struct segman_error *error)
 {
+    char number[24];
+    for (uint32_t i = 0; !classes && i < dataset->classes; i++) {
+        int length = snprintf(number, sizeof(number), "class %u", i);
+        if (!dataset_set_class(dataset, i, number, (size_t)length, source, error))
+            return false;
+    }
+    if (!classes)
+        return true;
     for (uint32_t i = 0; i < dataset->classes; i++) {
         const json_t *text = json_array_get(classes, i);
         if (!json_is_string(text))
@@ -174,13 +184,14 @@ struct segman_dataset *dataset_from_json(const char *name, const json_t *classes
                                          struct segman_error *error)
 {
     struct segman_dataset *dataset = NULL;
-    if (!json_is_array(classes)) {
+    if (classes && !json_is_array(classes)) {
         segman_fail(error, SEGMAN_ERROR_FORMAT, "%s: the classes are not a list of texts", source);
         goto fail;
     }
-    if (!dataset_check_count(json_array_size(classes), source, error))
+    const size_t count = json_array_size(classes ? classes : palette);
+    if (!dataset_check_count(count, source, error))
         goto fail;
-    dataset = dataset_create((uint32_t)json_array_size(classes));
+    dataset = dataset_create((uint32_t)count);
     if (!dataset) {
         segman_fail(error, SEGMAN_ERROR_MEMORY, "%s: out of memory", source);
         goto fail;
@@ -245,9 +256,11 @@ struct segman_dataset *segman_dataset_open(const char *path, struct segman_error
         goto done;
     }
     const json_t *name = json_object_get(root, "name");
-    if (!json_is_string(name) || !json_object_get(root, "classes") || !json_object_get(root, "palette")) {
-        segman_fail(error, SEGMAN_ERROR_FORMAT,
-                    "%s: is not a dataset file: \"name\" (text), \"classes\" and \"palette\" (lists) are needed", path);
+    if (!json_is_string(name) || !json_is_array(json_object_get(root, "palette"))) {
+        segman_fail(
+            error, SEGMAN_ERROR_FORMAT,
+            "%s: is not a dataset file: \"name\" (text), \"palette\" (list) and, but for palette files, \"classes\" (list) are needed",
+            path);
         goto done;
     }
     dataset = dataset_from_json(json_string_value(name), json_object_get(root, "classes"), json_object_get(root, "palette"), path, error);
