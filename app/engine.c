@@ -79,7 +79,7 @@ static bool open_look(struct app_engine *engine, const struct app_options *optio
     return app_look_init(&engine->look, &params, error);
 }
 
-bool app_engine_init(struct app_engine *engine, const struct app_options *options, struct segman_error *error)
+static bool init(struct app_engine *engine, const struct app_options *options, bool device, struct segman_error *error)
 {
     *engine = (struct app_engine){0};
     if (!app_netsize_parse(&engine->size, options->size, (enum app_mode)options->mode, error))
@@ -88,8 +88,7 @@ bool app_engine_init(struct app_engine *engine, const struct app_options *option
     if (!engine->path)
         goto fail;
     engine->name = name_of(engine->path);
-    engine->context = app_engine_context(options, error);
-    if (!engine->context)
+    if (device && !(engine->context = app_engine_context(options, error)))
         goto fail;
     engine->model = segman_model_open(engine->context, engine->path, error);
     if (!engine->model)
@@ -101,6 +100,16 @@ bool app_engine_init(struct app_engine *engine, const struct app_options *option
 fail:
     app_engine_finish(engine);
     return false;
+}
+
+bool app_engine_init(struct app_engine *engine, const struct app_options *options, struct segman_error *error)
+{
+    return init(engine, options, true, error);
+}
+
+bool app_engine_init_model(struct app_engine *engine, const struct app_options *options, struct segman_error *error)
+{
+    return init(engine, options, false, error);
 }
 
 void app_engine_finish(struct app_engine *engine)

@@ -19,6 +19,8 @@ struct app_engine {
 
 /** Opens all of it; warns when only a CPU driver is there. */
 bool app_engine_init(struct app_engine *engine, const struct app_options *options, struct segman_error *error);
+/** Opens the model without a device: no session can be made of it. */
+bool app_engine_init_model(struct app_engine *engine, const struct app_options *options, struct segman_error *error);
 void app_engine_finish(struct app_engine *engine);
 
 /** Creates a context as the options ask; NULL and a message that helps where there is no driver. */

@@ -31,7 +31,7 @@ static void print_architecture(const struct app_engine *engine)
     print_stage_row("feed-forward", a->hidden);
     printf("  %-18s %u channels, projections of %u\n", "decoder", a->decoder_channels, a->decoder_proj);
     printf("  %-18s %s\n", "layer scale", a->layer_scale ? "yes" : "no");
-    printf("  %-18s %u pixels\n", "trained at", a->image_side * 32);
+    printf("  %-18s %u x %u tokens, of %u pixels\n", "global bias", a->image_side, a->image_side, a->image_side * 32);
     printf("  %-18s %u pixels\n", "smallest side", segman_model_min_side(engine->model));
 }
 
@@ -101,8 +101,8 @@ static void print_json(const struct app_engine *engine, bool tensors)
         json_pack("{so so sI sI so so so so so sb si si si si so}", "path", app_json_text(engine->path), "variant",
                   app_json_text(a->variant), "parameters", (json_int_t)parameters, "tensor_count", (json_int_t)count, "dims", four(a->dims),
                   "depths", four(a->depths), "heads", four(a->heads), "windows", four(a->windows), "hidden", four(a->hidden), "layer_scale",
-                  a->layer_scale, "decoder_channels", (int)a->decoder_channels, "decoder_proj", (int)a->decoder_proj, "trained_at",
-                  (int)a->image_side * 32, "min_side", (int)segman_model_min_side(engine->model), "classes", classes_json(&engine->look));
+                  a->layer_scale, "decoder_channels", (int)a->decoder_channels, "decoder_proj", (int)a->decoder_proj, "global_bias_side",
+                  (int)a->image_side, "min_side", (int)segman_model_min_side(engine->model), "classes", classes_json(&engine->look));
     if (tensors)
         json_object_set_new(root, "tensors", tensors_json(engine));
     app_json_result(root);
@@ -131,7 +131,7 @@ int app_inspect(const struct app_options *options)
 {
     struct app_engine engine;
     struct segman_error error = {0};
-    bool good = app_engine_init(&engine, options, &error);
+    bool good = options->plan ? app_engine_init(&engine, options, &error) : app_engine_init_model(&engine, options, &error);
 
     if (good && options->json) {
         print_json(&engine, options->tensors);

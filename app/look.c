@@ -4,9 +4,8 @@
 #include "paths.h"
 
 #include <glib.h>
+#include <jansson.h>
 #include <string.h>
-
-#define OKABE_ITO "okabe_ito"
 
 /* The published datasets are told apart by their number of classes. */
 static const char *dataset_of(uint32_t classes)
@@ -23,17 +22,29 @@ static const char *dataset_of(uint32_t classes)
     }
 }
 
+/* A file that names no classes has colours for any dataset, as many as it lists. */
+static bool names_classes(const char *path)
+{
+    json_t *root = json_load_file(path, 0, NULL);
+    bool named = json_object_get(root, "classes") != NULL;
+
+    json_decref(root);
+    return named;
+}
+
 static bool open_given(struct app_look *look, const struct app_look_params *params, struct segman_error *error)
 {
     g_autofree char *path = app_paths_palette(params->palette, error);
+    struct segman_dataset *given = path ? segman_dataset_open(path, error) : NULL;
+    bool named = given && names_classes(path);
 
-    look->dataset = path ? segman_dataset_open(path, error) : NULL;
-    if (!look->dataset)
+    if (!given)
         return false;
-    if (look->dataset->classes == params->classes)
+    *(named ? &look->dataset : &look->colors) = given;
+    if (named ? given->classes == params->classes : given->classes >= params->classes)
         return true;
     return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "palette %s does not fit model %s: found colours for %u classes, expected %u",
-                       params->palette, params->model, look->dataset->classes, params->classes);
+                       params->palette, params->model, given->classes, params->classes);
 }
 
 /* A checkpoint without class names: by its class count, where that dataset is installed. */
@@ -57,13 +68,11 @@ static void name_classes(struct app_look *look, const struct segman_dataset *dat
         look->names[i] = dataset ? g_strdup(dataset->class_names[i]) : g_strdup_printf("class %u", i);
 }
 
-static void color_classes(struct app_look *look, const struct segman_dataset *dataset, bool okabe)
+static void color_classes(struct app_look *look, const struct segman_dataset *dataset)
 {
     for (uint32_t i = 0; i < look->classes; i++) {
         uint8_t *color = look->style.palette[i];
-        if (okabe)
-            app_palette_okabe_ito(i, color);
-        else if (dataset)
+        if (dataset)
             memcpy(color, dataset->palette[i], 3);
         else
             app_palette_generated(i, color);
@@ -84,19 +93,17 @@ static bool show_only(struct app_look *look, const char *list, struct segman_err
 
 bool app_look_init(struct app_look *look, const struct app_look_params *params, struct segman_error *error)
 {
-    bool okabe = params->palette && strcmp(params->palette, OKABE_ITO) == 0;
+
     const struct segman_dataset *dataset = NULL;
 
     *look = (struct app_look){.classes = params->classes, .style.opacity = (float)params->opacity};
-    if (params->palette && !okabe) {
-        if (!open_given(look, params, error))
-            goto fail;
-    } else if (!params->own) {
+    if (params->palette && !open_given(look, params, error))
+        goto fail;
+    if (!params->own && !look->dataset)
         open_guessed(look, params);
-    }
     dataset = look->dataset ? look->dataset : params->own;
     name_classes(look, dataset);
-    color_classes(look, dataset, okabe);
+    color_classes(look, look->colors ? look->colors : dataset);
     if (params->shown && !show_only(look, params->shown, error))
         goto fail;
     return true;
@@ -110,6 +117,7 @@ void app_look_finish(struct app_look *look)
 {
     g_strfreev(look->names);
     segman_dataset_destroy(look->dataset);
+    segman_dataset_destroy(look->colors);
     *look = (struct app_look){0};
 }
 

@@ -19,7 +19,8 @@ struct app_look_params {
 struct app_look {
     uint32_t classes;
     char **names;                   /**< [classes], owned */
-    struct segman_dataset *dataset; /**< opened for --palette or by the class count; may be NULL */
+    struct segman_dataset *dataset; /**< named by the palette, or found by the class count; may be NULL */
+    struct segman_dataset *colors;  /**< a palette file without classes, for any dataset; may be NULL */
     struct segman_style style;
 };
 
@@ -28,8 +29,6 @@ bool app_look_init(struct app_look *look, const struct app_look_params *params, 
 void app_look_finish(struct app_look *look);
 bool app_look_shows(const struct app_look *look, uint32_t class);
 
-/** Colour i of the colour-blind-safe palette of Okabe and Ito; further ones are lighter and darker shades. */
-void app_palette_okabe_ito(uint32_t i, uint8_t rgb[3]);
 /** Colour i of a palette without end: hues far apart from one to the next. */
 void app_palette_generated(uint32_t i, uint8_t rgb[3]);
 

@@ -9,6 +9,7 @@
 #define SHORT_SIDE     512
 #define LONG_PER_SHORT 4
 #define CROP           1024
+#define STRIDE         768
 #define SIDE_MAX       8192
 
 static bool parse_side(const char **text, uint32_t *side)
@@ -66,13 +67,6 @@ static double scale_of(const struct app_netsize *rule, uint32_t width, uint32_t 
     return rule->kind == APP_NETSIZE_SHORT ? MIN(to_short, to_long) : 1.0;
 }
 
-/* Crops are no larger than the image; the stride stays three quarters of the crop. */
-static void choose_crop(struct app_netsize_result *result)
-{
-    result->crop = MIN(CROP, MIN(result->width, result->height));
-    result->stride = MAX(32, result->crop * 3 / 4 / 32 * 32);
-}
-
 bool app_netsize_apply(const struct app_netsize *rule, uint32_t width, uint32_t height, uint32_t min_side,
                        struct app_netsize_result *result, struct segman_error *error)
 {
@@ -87,7 +81,9 @@ bool app_netsize_apply(const struct app_netsize *rule, uint32_t width, uint32_t 
         return segman_fail(error, SEGMAN_ERROR_ARGUMENT,
                            "the network's size would be %ux%u (height x width), sides may be at most %d: give --size", result->height,
                            result->width, SIDE_MAX);
-    if (rule->slide)
-        choose_crop(result);
+    if (rule->slide) {
+        result->crop = CROP; /* libsegman clips crops to the image, each side by itself */
+        result->stride = STRIDE;
+    }
     return true;
 }

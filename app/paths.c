@@ -141,9 +141,13 @@ char *app_paths_model(const char *model, struct segman_error *error)
     return resolve("model", "models", model, model_extensions, error);
 }
 
+/* A dataset's own palette, or one for any dataset. */
 char *app_paths_palette(const char *palette, struct segman_error *error)
 {
-    return resolve("palette", "datasets", palette, dataset_extensions, error);
+    bool bare = !strchr(palette, '/') && !g_file_test(palette, G_FILE_TEST_EXISTS);
+    char *found = bare ? app_paths_data("palettes", palette, dataset_extensions) : NULL;
+
+    return found ? found : resolve("palette", "datasets", palette, dataset_extensions, error);
 }
 
 char *app_paths_free_name(const char *stem, const char *extension)

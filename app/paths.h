@@ -13,7 +13,7 @@ char *app_paths_config(void);
 char *app_paths_cache(void);
 
 /**
- * Finds an installed data file: kind is a folder (models, datasets, clips), name a file in it, with
+ * Finds an installed data file: kind is a folder (models, datasets, palettes, clips), name a file in it, with
  * or without one of the extensions (NULL-terminated). Searched: $XDG_DATA_HOME/segman,
  * $XDG_DATA_DIRS/segman, the build's data folder, ../share/segman beside the program and, for a
  * program that still lies in its build folder, the source's assets. NULL where absent; g_free() it.

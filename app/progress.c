@@ -33,13 +33,6 @@ void app_progress_text(char *text, size_t size, uint64_t done, int64_t total, do
     g_snprintf(text, (gulong)size, "frame=%" PRIu64 "%s fps=%.*f elapsed=%s%s", done, of, fps < 10 ? 2 : 1, fps, elapsed, left);
 }
 
-void app_progress_init(struct app_progress *progress, bool enabled, int64_t total)
-{
-    *progress =
-        (struct app_progress){.enabled = enabled && app_log_enabled(SEGMAN_LOG_INFO), .terminal = app_log_terminal(), .total = total};
-    progress->start = progress->shown = g_get_monotonic_time();
-}
-
 static void show(struct app_progress *progress, uint64_t done, int64_t now, bool last)
 {
     char text[160];
@@ -50,6 +43,15 @@ static void show(struct app_progress *progress, uint64_t done, int64_t now, bool
     if (!progress->terminal || last)
         app_log(SEGMAN_LOG_INFO, "%s", text);
     progress->shown = now;
+}
+
+void app_progress_init(struct app_progress *progress, bool enabled, int64_t total)
+{
+    *progress =
+        (struct app_progress){.enabled = enabled && app_log_enabled(SEGMAN_LOG_INFO), .terminal = app_log_terminal(), .total = total};
+    progress->start = progress->shown = g_get_monotonic_time();
+    if (progress->enabled && progress->terminal)
+        show(progress, 0, progress->start, false); /* the first frame may take long: drivers compile then */
 }
 
 void app_progress_update(struct app_progress *progress, uint64_t done)

@@ -87,25 +87,40 @@ static void from_file(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(error.message, "no_such_palette"));
 }
 
-static void okabe_ito(void)
+static void colors_alone(void)
 {
-    struct app_look_params params = {.own = &own, .model = "m", .classes = 4, .palette = "okabe_ito", .opacity = 0.5};
+    static const char text[] = "{\"name\":\"x\",\"palette\":[[9,8,7],[6,5,4],[3,2,1],[0,0,1],[1,1,1]]}";
+    g_autofree char *path = scratch("five.json");
+    struct app_look_params params = {.own = &own, .model = "m", .classes = 4, .palette = path, .opacity = 0.5};
+    struct segman_error error;
     struct app_look look;
-    uint8_t seen[SEGMAN_MAX_CLASSES][3];
-    uint32_t twins = 0;
 
-    CU_ASSERT_TRUE_FATAL(app_look_init(&look, &params, NULL));
+    CU_ASSERT_TRUE_FATAL(g_file_set_contents(path, text, -1, NULL));
+    CU_ASSERT_TRUE_FATAL(app_look_init(&look, &params, &error));
     CU_ASSERT_STRING_EQUAL(look.names[0], "wall");
-    CU_ASSERT_EQUAL(look.style.palette[0][0], 230);
-    CU_ASSERT_EQUAL(look.style.palette[1][2], 233);
+    CU_ASSERT_EQUAL(look.style.palette[1][0], 6);
     app_look_finish(&look);
-    for (uint32_t i = 0; i < 24; i++) {
-        app_palette_okabe_ito(i, seen[i]);
-        for (uint32_t j = 0; j < i; j++)
-            twins += memcmp(seen[i], seen[j], 3) == 0;
-    }
-    CU_ASSERT_TRUE(twins <= 1); /* black has no darker shade */
+    params.classes = 6;
+    params.own = NULL;
+    CU_ASSERT_FALSE(app_look_init(&look, &params, &error));
+    CU_ASSERT_PTR_NOT_NULL(strstr(error.message, "found colours for 5 classes, expected 6"));
 }
 
-CU_TestInfo test_look[] = {{"class lists", class_lists}, {"the model's own", models_own}, {"without names", without_names},
-                           {"palette file", from_file},  {"okabe_ito", okabe_ito},        CU_TEST_INFO_NULL};
+static void generated(void)
+{
+    uint8_t seen[40][3];
+
+    for (uint32_t i = 0; i < 40; i++) {
+        app_palette_generated(i, seen[i]);
+        for (uint32_t j = 0; j < i; j++)
+            CU_ASSERT_NOT_EQUAL(memcmp(seen[i], seen[j], 3), 0);
+    }
+}
+
+CU_TestInfo test_look[] = {{"class lists", class_lists},
+                           {"the model's own", models_own},
+                           {"without names", without_names},
+                           {"palette file", from_file},
+                           {"colours alone", colors_alone},
+                           {"generated colours", generated},
+                           CU_TEST_INFO_NULL};
