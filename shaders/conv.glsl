@@ -44,7 +44,7 @@ void epilogue(uint m, uint n, vec4 v)
     v = activate(v + param(n), ACT);
     if (SCALE != 0)
         v = v * param(p.nq + n) + param(2 * p.nq + n);
-    if (RESIDUAL != 0)
+    if (RESIDUAL != 0 && n < p.rq)
         v += load_quad(r[m * p.r_stride + p.r_offset + n]);
     y[m * p.y_stride + p.y_offset + n] = store_quad(v);
 }

@@ -44,7 +44,7 @@ void finish(uint px, uint py, uint q, vec4 v)
         return;
     uint pixel = py * p.w + px;
     v = activate(v, ACT);
-    if (RESIDUAL != 0)
+    if (RESIDUAL != 0 && q < p.cq)
         v += load_quad(r[pixel * p.r_stride + p.r_offset + q]);
     y[pixel * p.y_stride + p.y_offset + q] = store_quad(v);
 }

@@ -154,7 +154,8 @@ bool op_conv_lower(struct lower *l, const struct node *node)
                                    .nq = s.nq,
                                    .n_store = y.stride4,
                                    .params = (uint32_t)s.weights,
-                                   .pad = node->pad};
+                                   .pad = node->pad,
+                                   .rq = div_up(y.c, 4)};
     double k = (double)s.c * s.kernel * s.kernel;
     struct lower_pass pass = {
         .shader = v->shader,
