@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Global attention (reference: Attention.forward, last stage): softmax(q k^T + bias) v over all N = H * W tokens.
 // The bias is a table (heads, side^2, side^2) resized bicubically (A = -0.75, borders repeated) to (heads, N, N),
-// which never exists: along the keys an invocation slides a window of four columns over its query's row of the
-// table, and makes each column when it comes in, from four rows.
+// which never exists: the table comes resized along the queries, and along the keys an invocation slides a window of
+// four columns over its query's row.
 //
 // A workgroup does LANES * NQ queries of one head, an invocation NQ of them; SPLIT invocations share the keys.
 // Keys and values come through shared memory, TILE at a time.
@@ -20,12 +20,13 @@ layout(constant_id = 4) const uint SPLIT = 1;
 layout(constant_id = 5) const uint TILE = 32;  // a multiple of SPLIT * CHUNK
 layout(constant_id = 6) const uint CHUNK = 4;  // keys between two looks at the maximum
 layout(constant_id = 7) const uint POOL = 1;   // at least TILE * 2 * D4
+layout(constant_id = 8) const bool ENLARGED = false; // N >= side^2
 #include "flash.glsl"
 
 layout(std430, binding = 0) readonly buffer X { QUAD x[]; };  // (N, 3C): q (scaled), k
 layout(std430, binding = 1) readonly buffer V { QUAD v[]; };  // (N, C)
 layout(std430, binding = 2) writeonly buffer Y { QUAD y[]; }; // (N, C)
-layout(std430, binding = 3) readonly buffer Bias { float bias[]; };
+layout(std430, binding = 3) readonly buffer Bias { float bias[]; }; // (heads, side^2, N): column, query
 layout(push_constant) uniform Push { attention_push p; };
 
 shared vec4 tap_weight[TILE];
@@ -46,13 +47,6 @@ int taps(uint i, out vec4 weight)
     return int(floor(at)) - 1;
 }
 
-// The table resized along the queries only, at one of its columns.
-float column(ivec4 rows, vec4 weight, int c)
-{
-    c = clamp(c, 0, int(p.side) - 1);
-    return dot(weight, vec4(bias[rows.x + c], bias[rows.y + c], bias[rows.z + c], bias[rows.w + c]));
-}
-
 // Keys [first, first + TILE), beyond the last token zeros, and their taps.
 void stage(uint first)
 {
@@ -71,33 +65,36 @@ void stage(uint first)
     barrier();
 }
 
-struct sliding {
-    ivec4 rows[NQ];  // of the table, for the query's own taps
-    vec4 weight[NQ];
-    vec4 tap[NQ];    // columns next - 4 .. next - 1
-    int next;
-};
+// The window of columns: tap[k] has columns next - 4 .. next - 1 of query k.
+vec4 tap[NQ];
+int next = -1000;
+uint query[NQ];
 
-// Moves the window of columns on until it starts at `first`.
-void slide(inout sliding b, int first)
+void slide()
 {
-    for (; b.next < first + 4; b.next++) {
-        [[unroll]] for (uint k = 0; k < NQ; k++)
-            b.tap[k] = vec4(b.tap[k].yzw, column(b.rows[k], b.weight[k], b.next));
-    }
+    uint column = gl_WorkGroupID.y * p.side + uint(clamp(next, 0, int(p.side) - 1));
+    [[unroll]] for (uint k = 0; k < NQ; k++)
+        tap[k] = vec4(tap[k].yzw, bias[column * p.tokens + query[k]]);
+    next++;
 }
 
 // CHUNK keys of the pool from key `at` on; `valid` of them exist.
-void chunk_of_keys(uint at, uint valid, inout sliding b)
+void chunk_of_keys(uint at, uint valid)
 {
     float s[NQ * CHUNK];
     float top[NQ];
     [[unroll]] for (uint k = 0; k < NQ; k++)
         top[k] = flash_max[k];
     [[unroll]] for (uint i = 0; i < CHUNK; i++) {
-        slide(b, tap_first[at + i]);
+        // Where the table is enlarged the window moves by at most one column a key.
+        if (i == 0 || !ENLARGED) {
+            while (next < tap_first[at + i] + 4)
+                slide();
+        } else if (next < tap_first[at + i] + 4) {
+            slide();
+        }
         [[unroll]] for (uint k = 0; k < NQ; k++)
-            s[k * CHUNK + i] = dot(b.tap[k], tap_weight[at + i]);
+            s[k * CHUNK + i] = dot(tap[k], tap_weight[at + i]);
         [[unroll]] for (uint j = 0; j < D4; j++) {
             vec4 key = load_quad(pool[(at + i) * 2 * D4 + j]);
             [[unroll]] for (uint k = 0; k < NQ; k++)
@@ -130,25 +127,23 @@ void main()
     uint lane = gl_LocalInvocationID.x % LANES, part = gl_LocalInvocationID.x / LANES;
     uint first = gl_WorkGroupID.x * LANES * NQ + lane; // query k: first + k * LANES
 
-    sliding b;
-    b.next = -1000;
     [[unroll]] for (uint k = 0; k < NQ; k++) {
         // Queries beyond the last repeat it and are not stored.
-        uint n = min(first + k * LANES, p.tokens - 1);
+        query[k] = min(first + k * LANES, p.tokens - 1);
         [[unroll]] for (uint j = 0; j < D4; j++)
-            q[k * D4 + j] = load_quad(x[p.qkv_offset + n * p.qkv_stride + head * D4 + j]);
-        ivec4 row = taps(n, b.weight[k]) + ivec4(0, 1, 2, 3);
-        b.rows[k] = (int(head * p.side) + clamp(row, 0, int(p.side) - 1)) * int(p.side);
-        b.tap[k] = vec4(0.0);
+            q[k * D4 + j] = load_quad(x[p.qkv_offset + query[k] * p.qkv_stride + head * D4 + j]);
+        tap[k] = vec4(0.0);
     }
     flash_init();
 
     for (uint tile = 0; tile < p.tokens; tile += TILE) {
         stage(tile);
-        for (uint at = part * (TILE / SPLIT); at < (part + 1) * (TILE / SPLIT) && tile + at < p.tokens; at += CHUNK) {
-            // The window never slides over columns that no key of this part needs.
-            b.next = max(b.next, tap_first[at]);
-            chunk_of_keys(at, p.tokens - tile - at, b);
+        for (uint i = 0; i < TILE / SPLIT; i += CHUNK) {
+            uint at = SPLIT == 1 ? i : part * (TILE / SPLIT) + i;
+            if (tile + at >= p.tokens)
+                break;
+            next = max(next, tap_first[at]); // not over columns that no key of this part needs
+            chunk_of_keys(at, p.tokens - tile - at);
         }
     }
     flash_merge(lane, part);

@@ -67,12 +67,13 @@ struct pointwise_push {
 
 /* ---- scan: scratch is one float32 buffer; its parts (z, products, states, sums) are given as offsets in quads ---- */
 struct scan_project_push {
-    uint pixels, quads; /* quads: of x's channels */
+    uint pixels, quads, outputs; /* quads of x's channels, of z */
     uint x_stride, x_offset;
 };
 struct scan_tile_push {
     uint h, w, quads, pad; /* pad: quads written a pixel, those from `quads` on as zeros */
     uint x_stride, x_offset, y_stride, y_offset;
+    uint ranks; /* quads of z a direction */
     uint products, states;
 };
 struct scan_carry_push {

@@ -22,7 +22,8 @@ uint32_t frame_ycbcr(const struct frame_colour *colour, uint32_t r, uint32_t g, 
 #define FRAME_MAX_BLEND 2 /* passes of a view */
 
 struct frame_slot {
-    struct gpu_buffer upload, result, style, picture; /* all mapped */
+    struct gpu_buffer upload, result, style;          /* all mapped */
+    struct gpu_buffer picture[2];                     /* mapped; [picture_side] is in use, the other one empty */
     uint32_t style_version, picture_version;          /* what they hold */
     struct net_pass convert, labels, blend[FRAME_MAX_BLEND];
     struct net_pass *input; /* [crops] */
@@ -44,12 +45,15 @@ struct frame_program {
     uint32_t style[FRAME_STYLE_WORDS];
     uint32_t *picture; /* clipped to the view, in its colours */
     uint32_t picture_words, picture_capacity;
+    uint32_t picture_side;
     uint32_t style_version, picture_version;
 };
 
 bool frame_passes_create(struct frame_program *program, uint32_t slot, struct segman_error *error);
-/* The view's passes alone (again). */
-bool frame_blend_create(struct frame_program *program, uint32_t slot, struct segman_error *error);
+/* The view's passes alone, reading the overlay picture from the given side; what was made remains after a failure. */
+bool frame_blend_create(const struct frame_program *program, uint32_t slot, uint32_t side, struct net_pass pass[FRAME_MAX_BLEND],
+                        struct segman_error *error);
+void frame_blend_destroy(const struct frame_program *program, struct net_pass pass[FRAME_MAX_BLEND]);
 void frame_passes_destroy(struct frame_program *program, uint32_t slot);
 
 #endif

@@ -124,7 +124,7 @@ static bool create_slot(struct frame_program *f, uint32_t slot, struct segman_er
         !gpu_buffer_init(f->gpu, &s->result, f->result_size, GPU_MEMORY_READBACK, error))
         return false;
     if (f->p.view != SEGMAN_VIEW_NONE && (!gpu_buffer_init(f->gpu, &s->style, sizeof(f->style), GPU_MEMORY_UPLOAD, error) ||
-                                          !gpu_buffer_init(f->gpu, &s->picture, FIRST_PICTURE * 4, GPU_MEMORY_UPLOAD, error)))
+                                          !gpu_buffer_init(f->gpu, &s->picture[0], FIRST_PICTURE * 4, GPU_MEMORY_UPLOAD, error)))
         return false;
     return frame_passes_create(f, slot, error);
 }
@@ -181,7 +181,7 @@ void frame_program_destroy(struct frame_program *f)
     for (uint32_t i = 0; i < f->p.slots; i++) {
         struct frame_slot *s = &f->slot[i];
         frame_passes_destroy(f, i);
-        struct gpu_buffer *own[] = {&s->upload, &s->result, &s->style, &s->picture};
+        struct gpu_buffer *own[] = {&s->upload, &s->result, &s->style, &s->picture[0], &s->picture[1]};
         for (size_t k = 0; k < sizeof(own) / sizeof(*own); k++)
             gpu_buffer_finish(f->gpu, own[k]);
     }
@@ -197,7 +197,7 @@ uint64_t frame_program_memory(const struct frame_program *f)
 {
     uint64_t sum = f->scratch.size + f->device_frame.size + f->device_style.size + f->device_result.size + f->crop_table.size + f->crop_logits.size;
     for (uint32_t i = 0; i < f->p.slots; i++)
-        sum += f->slot[i].upload.size + f->slot[i].result.size + f->slot[i].style.size + f->slot[i].picture.size;
+        sum += f->slot[i].upload.size + f->slot[i].result.size + f->slot[i].style.size + f->slot[i].picture[f->picture_side].size;
     return sum;
 }
 
