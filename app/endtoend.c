@@ -146,8 +146,8 @@ json_t *app_end_to_end_json(const struct app_end_to_end *result)
                                report->read, "upload", report->upload, "wait", report->wait, "write", report->deliver);
 
     if (report->gpu_ms)
-        json_object_set_new(object, "gpu_ms", app_samples_json((const double *)report->gpu_ms->data, report->gpu_ms->len, 1));
+        json_object_set_new(object, "gpu_ms", app_samples_json((const double *)report->gpu_ms->data, report->gpu_ms->len, true));
     if (report->wall_ms)
-        json_object_set_new(object, "latency_ms", app_samples_json((const double *)report->wall_ms->data, report->wall_ms->len, 1));
+        json_object_set_new(object, "latency_ms", app_samples_json((const double *)report->wall_ms->data, report->wall_ms->len, true));
     return object;
 }

@@ -178,6 +178,10 @@ static int open_all(struct run *run, struct segman_error *error)
     run->output = g_strdup(run->options->output);
     if (!choose_input(run, error))
         return APP_EXIT_INIT;
+    if (run->options->json && g_strcmp0(run->options->stats, "-") == 0) {
+        segman_fail(error, SEGMAN_ERROR_ARGUMENT, "--json and --stats - both want the standard output");
+        return APP_EXIT_INIT;
+    }
     params = output_params(run);
     if (!app_output_check(&params, run->options->dump, error))
         return APP_EXIT_INIT;
@@ -263,8 +267,8 @@ static void print_json(const struct run *run, int code)
                   "dropped", (json_int_t)report->dropped, "corrupt", (json_int_t)run->corrupt, "seconds", report->elapsed, "fps", fps);
 
     json_object_set_new(root, "session", session_json(run));
-    json_object_set_new(root, "gpu_ms", app_samples_json((const double *)report->gpu_ms->data, report->gpu_ms->len, 0));
-    json_object_set_new(root, "latency_ms", app_samples_json((const double *)report->wall_ms->data, report->wall_ms->len, 0));
+    json_object_set_new(root, "gpu_ms", app_samples_json((const double *)report->gpu_ms->data, report->gpu_ms->len, false));
+    json_object_set_new(root, "latency_ms", app_samples_json((const double *)report->wall_ms->data, report->wall_ms->len, false));
     json_object_set_new(
         root, "seconds_in",
         json_pack("{sf sf sf sf}", "read", report->read, "upload", report->upload, "wait", report->wait, "write", report->deliver));
