@@ -24,8 +24,8 @@ layout(std430, binding = 2) readonly buffer PARAMETERS { vec4 parameters[]; }; /
 
 // Where this invocation works: `line` is a row of the tile for the row scans, a column for the column scans.
 struct place {
-    uvec2 tile; // column, row
-    uint line, quad;
+    uvec2 tile;      // column, row
+    uint line, quad; // quad of the output's; beyond those of the channels: padding
 };
 
 place find_place()
@@ -33,6 +33,12 @@ place find_place()
     uint line = gl_LocalInvocationID.x / LANES;
     uvec2 tile = uvec2(gl_WorkGroupID.y * (GROUP / (SIDE * LANES)) + line / SIDE, gl_WorkGroupID.z);
     return place(tile, line % SIDE, gl_WorkGroupID.x * LANES + gl_LocalInvocationID.x % LANES);
+}
+
+// The quad to compute with: lanes of the padding repeat the last one.
+uint computed_quad(place at)
+{
+    return min(at.quad, push.quads - 1);
 }
 
 // Its chunk of a sequence, in the order of scanning: `count` pixels from `pixel` on, `stride` apart (modulo 2^32: a
@@ -69,7 +75,7 @@ chunk chunk_of(uint sequence, place at)
         before += n;
         index = n - 1 - index;
     }
-    c.state = (before + index) * push.quads + at.quad;
+    c.state = (before + index) * push.quads + computed_quad(at);
     return c;
 }
 
@@ -90,36 +96,40 @@ vec4 softplus(vec4 v)
 
 void load_chunk(chunk c, uint quad, out vec4 u[SIDE])
 {
-    for (uint i = 0; i < SIDE; ++i)
+    [[unroll]] for (uint i = 0; i < SIDE; ++i)
         u[i] = load_quad(x[pixel_at(c, i) * push.x_stride + push.x_offset + quad]);
+}
+
+// Quad j of z of the chunk's pixels: lanes of a line read the same.
+void load_z(chunk c, uint j, out vec4 z[SIDE])
+{
+    [[unroll]] for (uint i = 0; i < SIDE; ++i)
+        z[i] = scratch[(pixel_at(c, i) * 4 + c.k) * push.ranks + j];
 }
 
 // dt and (B, C) of the chunk's pixels. Past its end dt is 0, which makes the step the identity.
 void steps(chunk c, uint quad, out vec4 dt[SIDE], out vec2 bc[SIDE])
 {
-    uint biases = 4 * (4 * push.ranks - 2) * push.quads;
+    uint biases = 4 * (4 * push.ranks - 2) * push.quads, w = c.k * (4 * push.ranks - 2) * push.quads + quad;
     vec4 bias = parameters[biases + c.k * push.quads + quad];
-    uint w = c.k * (4 * push.ranks - 2) * push.quads + quad;
     vec4 w0 = parameters[w], w1 = parameters[w + push.quads];
-    uint z[SIDE];
-    for (uint i = 0; i < SIDE; ++i) {
-        z[i] = (pixel_at(c, i) * 4 + c.k) * push.ranks;
-        vec4 v = scratch[z[i]];
-        bc[i] = v.xy;
-        dt[i] = bias + w0 * v.z + w1 * v.w;
+    vec4 z[SIDE];
+    load_z(c, 0, z);
+    [[unroll]] for (uint i = 0; i < SIDE; ++i) {
+        bc[i] = z[i].xy;
+        dt[i] = bias + w0 * z[i].z + w1 * z[i].w;
     }
     w += 2 * push.quads;
     for (uint j = 1; j < push.ranks; ++j) {
         w0 = parameters[w];
         w1 = parameters[w + push.quads];
         vec4 w2 = parameters[w + 2 * push.quads], w3 = parameters[w + 3 * push.quads];
-        for (uint i = 0; i < SIDE; ++i) {
-            vec4 v = scratch[z[i] + j];
-            dt[i] += w0 * v.x + w1 * v.y + w2 * v.z + w3 * v.w;
-        }
+        load_z(c, j, z);
+        [[unroll]] for (uint i = 0; i < SIDE; ++i)
+            dt[i] += w0 * z[i].x + w1 * z[i].y + w2 * z[i].z + w3 * z[i].w;
         w += 4 * push.quads;
     }
-    for (uint i = 0; i < SIDE; ++i)
+    [[unroll]] for (uint i = 0; i < SIDE; ++i)
         dt[i] = i < c.count ? softplus(dt[i]) : vec4(0.0);
 }
 

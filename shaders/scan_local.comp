@@ -11,23 +11,24 @@
 void main()
 {
     place at = find_place();
-    if (at.quad >= push.quads)
-        return;
+    uint quad = computed_quad(at);
     [[dont_unroll]] for (uint sequence = 0; sequence < 4; ++sequence) {
         chunk c = chunk_of(sequence, at);
         if (c.count == 0)
             continue;
         vec4 dt[SIDE], u[SIDE];
         vec2 bc[SIDE];
-        load_chunk(c, at.quad, u);
-        steps(c, at.quad, dt, bc);
-        vec4 rate = decay_rate(c.k, at.quad), product = vec4(1.0), state = vec4(0.0);
-        for (uint i = 0; i < SIDE; ++i) {
+        load_chunk(c, quad, u);
+        steps(c, quad, dt, bc);
+        vec4 rate = decay_rate(c.k, quad), product = vec4(1.0), state = vec4(0.0);
+        [[unroll]] for (uint i = 0; i < SIDE; ++i) {
             vec4 a = exp2(dt[i] * rate);
             state = a * state + dt[i] * bc[i].x * u[i];
             product *= a;
         }
-        scratch[push.products + c.state] = product;
-        scratch[push.states + c.state] = state;
+        if (at.quad == quad) {
+            scratch[push.products + c.state] = product;
+            scratch[push.states + c.state] = state;
+        }
     }
 }

@@ -23,17 +23,19 @@ uint sum_at(uint sequence, chunk c, uint i)
 
 void store(chunk c, uint i, uint quad, vec4 v)
 {
-    y[pixel_at(c, i) * push.y_stride + push.y_offset + quad] = store_quad(v);
+    if (quad < push.pad)
+        y[pixel_at(c, i) * push.y_stride + push.y_offset + quad] = store_quad(quad < push.quads ? v : vec4(0.0));
 }
 
-void scan(uint sequence, chunk c, uint quad)
+void scan(uint sequence, chunk c, place at)
 {
+    uint quad = computed_quad(at);
     vec4 dt[SIDE], u[SIDE];
     vec2 bc[SIDE];
     load_chunk(c, quad, u);
     steps(c, quad, dt, bc);
     vec4 rate = decay_rate(c.k, quad), skip = skip_weight(quad), state = scratch[push.states + c.state];
-    for (uint i = 0; i < SIDE; ++i) {
+    [[unroll]] for (uint i = 0; i < SIDE; ++i) {
         state = exp2(dt[i] * rate) * state + dt[i] * bc[i].x * u[i];
         if (i < c.count) {
             uint to = sum_at(sequence, c, i);
@@ -41,7 +43,7 @@ void scan(uint sequence, chunk c, uint quad)
             if (sequence < 3)
                 sums[to] = sum;
             else
-                store(c, i, quad, sum);
+                store(c, i, at.quad, sum);
         }
     }
 }
@@ -53,11 +55,7 @@ void main()
         chunk c = chunk_of(sequence, at);
         if (sequence == 2)
             barrier(); // the rows' sums pass to the invocations of the columns
-        if (c.count > 0 && at.quad < push.quads)
-            scan(sequence, c, at.quad);
+        if (c.count > 0)
+            scan(sequence, c, at);
     }
-    chunk c = chunk_of(2, at);
-    if (at.quad >= push.quads && at.quad < push.pad)
-        for (uint i = 0; i < c.count; ++i)
-            store(c, i, at.quad, vec4(0.0));
 }

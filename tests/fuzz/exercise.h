@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "vk/model/checkpoint_internal.h"
+#include "vk/model/pickle.h"
 
 /* What a caller would read: it knows the shapes that it wants, and they are not absurd. */
 #define EXERCISE_MAX_VALUES 65536
@@ -51,6 +52,18 @@ static inline bool exercise_checkpoint(const uint8_t *bytes, size_t size)
     checkpoint_destroy(checkpoint);
     free(copy);
     return opened;
+}
+
+/** The pickle machine alone: an archive's checksum keeps a fuzzer from it. */
+static inline void exercise_pickle(const uint8_t *bytes, size_t size)
+{
+    char why[400] = "";
+    struct pickle *pickle = pickle_parse(bytes, size, why, sizeof(why));
+    if (!pickle && !why[0])
+        abort();
+    if (pickle)
+        pickle_get(pickle_get(pickle_root(pickle), "meta"), "CLASSES");
+    pickle_destroy(pickle);
 }
 
 #endif

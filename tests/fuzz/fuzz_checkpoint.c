@@ -12,5 +12,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     exercise_checkpoint(data, size);
+    exercise_pickle(data, size);
     return 0;
 }

@@ -98,6 +98,13 @@ static void test_long(void)
     check(4, 48, 1032); /* rows: 6192 chunks: the longer segments */
 }
 
+/* Stages of the network at 512 x 512 pixels, for the benchmark too. */
+static void test_stages(void)
+{
+    check(64, 64, 64);
+    check(364, 32, 32);
+}
+
 /* Steps near 0 and beyond softplus's linear branch at 20, states that vanish within a pixel. */
 static void test_large_steps(void)
 {
@@ -108,8 +115,8 @@ static void test_large_steps(void)
 
 int main(int argc, char **argv)
 {
-    CU_TestInfo tests[] = {{"small maps", test_small}, {"edges of tiles", test_tile_edges}, {"channels", test_channels},
-                           {"view", test_view},        {"long sequences", test_long},       {"large steps", test_large_steps},
-                           CU_TEST_INFO_NULL};
+    CU_TestInfo tests[] = {
+        {"small maps", test_small},    {"edges of tiles", test_tile_edges}, {"channels", test_channels}, {"view", test_view},
+        {"long sequences", test_long}, {"large steps", test_large_steps},   {"stages", test_stages},     CU_TEST_INFO_NULL};
     return harness_main(argc, argv, "scan", tests);
 }

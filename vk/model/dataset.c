@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataset.h"
+#include "file.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* A file of 255 classes takes about 20 KB; the limit keeps a wrong file from being read at all. */
@@ -208,37 +206,27 @@ fail:
     return NULL;
 }
 
-/* Reads a whole small file; *data is malloc'ed. */
-static bool read_small_file(const char *path, char **data, size_t *size, struct segman_error *error)
+/* Reads a whole small file; the text is malloc'ed. */
+static char *read_small_file(const char *path, uint64_t *size, struct segman_error *error)
 {
-    bool ok = false;
-    struct stat st;
-    /* O_NONBLOCK: opening a named pipe must not wait for a writer. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0 || fstat(fd, &st) < 0) {
-        segman_fail(error, SEGMAN_ERROR_IO, "%s: cannot be opened: %s", path, strerror(errno));
+    char *data = NULL;
+    int fd = file_open(path, path, size, error);
+    if (fd < 0)
+        return NULL;
+    if (*size < 1 || *size > DATASET_MAX_BYTES) {
+        segman_fail(error, SEGMAN_ERROR_FORMAT, "%s: has %llu bytes; a dataset file is JSON of 1 byte to %d KiB", path,
+                    (unsigned long long)*size, DATASET_MAX_BYTES / 1024);
         goto done;
     }
-    if (!S_ISREG(st.st_mode)) {
-        segman_fail(error, SEGMAN_ERROR_IO, "%s: is not a file but a %s", path, S_ISDIR(st.st_mode) ? "folder" : "device or pipe");
-        goto done;
-    }
-    if (st.st_size < 1 || st.st_size > DATASET_MAX_BYTES) {
-        segman_fail(error, SEGMAN_ERROR_FORMAT, "%s: has %lld bytes; a dataset file is JSON of 1 byte to %d KiB", path,
-                    (long long)st.st_size, DATASET_MAX_BYTES / 1024);
-        goto done;
-    }
-    *size = (size_t)st.st_size;
-    *data = malloc(*size);
-    if (!*data || pread(fd, *data, *size, 0) != (ssize_t)*size) {
+    data = malloc(*size);
+    if (!data || pread(fd, data, *size, 0) != (ssize_t)*size) {
         segman_fail(error, SEGMAN_ERROR_IO, "%s: cannot be read", path);
-        goto done;
+        free(data);
+        data = NULL;
     }
-    ok = true;
 done:
-    if (fd >= 0)
-        close(fd);
-    return ok;
+    close(fd);
+    return data;
 }
 
 struct segman_dataset *segman_dataset_open(const char *path, struct segman_error *error)
@@ -246,9 +234,9 @@ struct segman_dataset *segman_dataset_open(const char *path, struct segman_error
     struct segman_dataset *dataset = NULL;
     json_t *root = NULL;
     json_error_t at;
-    char *data = NULL;
-    size_t size = 0;
-    if (!read_small_file(path, &data, &size, error))
+    uint64_t size = 0;
+    char *data = read_small_file(path, &size, error);
+    if (!data)
         goto done;
     root = json_loadb(data, size, JSON_REJECT_DUPLICATES, &at);
     if (!root) {

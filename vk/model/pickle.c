@@ -238,8 +238,8 @@ static bool push_global(struct pickle *pickle, const char *module, size_t module
 
 static bool global_from_lines(struct pickle *pickle)
 {
-    const char *module, *name;
-    size_t module_length, name_length;
+    const char *module = NULL, *name = NULL;
+    size_t module_length = 0, name_length = 0;
     return take_line(pickle, &module, &module_length) && take_line(pickle, &name, &name_length) &&
            push_global(pickle, module, module_length, name, name_length);
 }

@@ -32,6 +32,7 @@ static const struct pickle_global globals[] = {
     {"torch", "Tensor", PICKLE_CALL_OPAQUE, {0}},
     {"torch", "device", PICKLE_CALL_OPAQUE, {0}},
     {"torch.nn.parameter", "Parameter", PICKLE_CALL_OPAQUE, {0}},
+    {"argparse", "Namespace", PICKLE_CALL_OPAQUE, {0}},
     {"collections", "defaultdict", PICKLE_CALL_OPAQUE, {0}},
     {"collections", "deque", PICKLE_CALL_OPAQUE, {0}},
     {"collections", "Counter", PICKLE_CALL_OPAQUE, {0}},
@@ -116,7 +117,7 @@ static bool check_reach(struct pickle *pickle, const struct pickle_tensor *tenso
 static struct pickle_value *call_tensor(struct pickle *pickle, const struct pickle_value *args)
 {
     struct pickle_value *const *arg = args->list.items;
-    uint32_t stride_rank;
+    uint32_t stride_rank = 0;
     if (args->list.count < 4 || arg[0]->kind != PICKLE_STORAGE || !is_size(arg[1])) {
         pickle_fail(pickle, "a tensor is not made of storage, offset, shape and strides");
         return NULL;
