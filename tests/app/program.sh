@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # The program from outside: program.sh SEGMAN CLIP CACHE_FOLDER. Exit 77: skipped, for want of a Vulkan driver.
 set -u
-segman=$1
-clip=$2
+segman=$(realpath "$1")
+clip=$(realpath "$2")
+cache=$(realpath -m "$3")
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
-export XDG_CONFIG_HOME="$work/config" XDG_CACHE_HOME="$3" NO_COLOR=1
+export XDG_CONFIG_HOME="$work/config" XDG_CACHE_HOME="$cache" NO_COLOR=1
 cd "$work" || exit 1
 failed=0
 small="--size short:224 --no-progress"
@@ -87,10 +88,10 @@ expect 0 "statistics alone, as JSON" "$clip" --frames 1 --stats stats.json --cla
 says '"name":"person"' stats.json "statistics as JSON"
 is "$(ls | grep -c segman)" -eq 0
 
-"$segman" "$clip" stopped.mkv $small >out 2>err &
+rm -f out err
+"$segman" "$clip" stopped.mkv --stats - $small >out 2>err &
 process=$!
-until grep -q 'network' err || ! kill -0 $process 2>/dev/null; do sleep 0.2; done
-sleep 2
+until grep -q '^1,' out 2>/dev/null || ! kill -0 $process 2>/dev/null; do sleep 0.1; done
 kill -INT $process
 wait $process
 got=$?
