@@ -54,6 +54,18 @@ struct layer_norm_push {
     float eps;
 };
 
+/* ---- dwnorm.comp --------------------------------------------------------------------------------- */
+
+struct dwnorm_push {
+    uint w, h;               /* pixels */
+    uint x_stride, x_offset; /* input */
+    uint c;                  /* channels */
+    uint nq;                 /* quads of a pixel of both outputs */
+    uint strips;             /* of a row */
+    uint params;             /* first quad of the float32 parameters in the weights' buffer */
+    float eps;
+};
+
 /* ---- pointwise.comp ------------------------------------------------------------------------------ */
 
 struct pointwise_push {
