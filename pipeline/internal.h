@@ -122,6 +122,7 @@ struct pipe_encoder {
     uint32_t unit;             /* in this many bits a second */
     bool even;                 /* needs even sides */
     bool needs_rate;           /* has no usable quality default: a bitrate from size and rate */
+    bool needs_fps;            /* does not start without a nominal rate */
     const char *parser;        /* between encoder and muxer, or NULL */
 };
 const struct pipe_container *pipe_container_of(const char *path);
@@ -153,9 +154,13 @@ struct pipe_image {
 bool pipe_png_write(const char *path, const char *name, const struct pipe_image *image, struct segman_error *error);
 
 /* ---- mp4_edit.c */
-/** Shifts of the tracks of a finished MP4, in file order: presentation starts skip_ns into the track; everything starts at start_ns. */
+/** Changes to the tracks of a finished MP4, in file order; everything starts at start_ns. */
+struct pipe_mp4_track {
+    int64_t skip_ns;   /* presentation starts so far into the track */
+    int64_t length_ns; /* presentation lasts at least so long, where mp4mux makes it shorter */
+};
 struct pipe_mp4_edit {
-    const int64_t *skip_ns;
+    const struct pipe_mp4_track *track;
     uint32_t tracks;
     int64_t start_ns;
 };

@@ -18,6 +18,29 @@ static bool is_sparse(const GstCaps *caps)
     return !g_str_has_prefix(name, "audio/");
 }
 
+/*
+ * A sink drops what lies before its segment: the packet that primes an AAC decoder. So the segment is made to
+ * start at zero, with the old start in the offset, which leaves running times as they were: negative before it.
+ */
+static GstPadProbeReturn on_event(GstPad *pad, GstPadProbeInfo *info, gpointer user)
+{
+    GstEvent *event = GST_PAD_PROBE_INFO_EVENT(info);
+    GstSegment segment;
+    (void)pad, (void)user;
+
+    if (GST_EVENT_TYPE(event) != GST_EVENT_SEGMENT)
+        return GST_PAD_PROBE_OK;
+    gst_event_copy_segment(event, &segment);
+    if (segment.format != GST_FORMAT_TIME || segment.rate <= 0)
+        return GST_PAD_PROBE_OK;
+    segment.offset += segment.start;
+    segment.start = 0;
+    segment.stop = GST_CLOCK_TIME_NONE;
+    GST_PAD_PROBE_INFO_DATA(info) = gst_event_new_segment(&segment);
+    gst_event_unref(event);
+    return GST_PAD_PROBE_OK;
+}
+
 struct pipe_stream *pipe_stream_create(GstElement *bin, GstPad *pad)
 {
     struct pipe_stream *stream = g_new0(struct pipe_stream, 1);
@@ -33,6 +56,7 @@ struct pipe_stream *pipe_stream_create(GstElement *bin, GstPad *pad)
     g_object_set(stream->appsink, "sync", FALSE, "async", FALSE, "max-buffers", HELD_PACKETS, "enable-last-sample", FALSE, NULL);
     gst_bin_add(GST_BIN(bin), stream->appsink);
     sink = gst_element_get_static_pad(stream->appsink, "sink");
+    gst_pad_add_probe(sink, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, on_event, NULL, NULL);
     gst_pad_link(pad, sink);
     gst_object_unref(sink);
     gst_element_sync_state_with_parent(stream->appsink);
