@@ -86,14 +86,18 @@ struct pipe_stream {
     GstElement *appsink;
     GstCaps *caps;
     bool sparse;          /* subtitles */
+    bool absolute;        /* see pipe_sample_time */
     GstSample *held;      /* taken from the appsink, too early for the sink */
     bool done;
-    int64_t first_ns;     /* running time of the first packet seen; INT64_MIN before */
+    int64_t first_ns;     /* time of the first packet seen; INT64_MIN before */
 };
-struct pipe_stream *pipe_stream_create(GstElement *bin, GstPad *pad);
+struct pipe_stream *pipe_stream_create(GstElement *bin, GstPad *pad, bool absolute);
 void pipe_stream_destroy(struct pipe_stream *stream);
-/** Running time of a sample's buffer, possibly negative; INT64_MIN where it has none. */
-int64_t pipe_sample_time(GstSample *sample, bool dts);
+/**
+ * A sample's time on the file's time line, possibly negative; INT64_MIN where it has none. That is running time,
+ * but for Matroska, where timestamps are absolute and GStreamer starts its segment at whatever block comes first.
+ */
+int64_t pipe_sample_time(GstSample *sample, bool dts, bool absolute);
 /** Next packet at or before limit_ns; NULL where it is later, missing yet, or at the end (done is set then). */
 GstSample *pipe_stream_take(struct pipe_stream *stream, int64_t limit_ns, GstClockTime wait);
 void pipe_stream_discard(struct pipe_stream *stream);

@@ -41,11 +41,12 @@ static GstPadProbeReturn on_event(GstPad *pad, GstPadProbeInfo *info, gpointer u
     return GST_PAD_PROBE_OK;
 }
 
-struct pipe_stream *pipe_stream_create(GstElement *bin, GstPad *pad)
+struct pipe_stream *pipe_stream_create(GstElement *bin, GstPad *pad, bool absolute)
 {
     struct pipe_stream *stream = g_new0(struct pipe_stream, 1);
     GstPad *sink;
 
+    stream->absolute = absolute;
     stream->first_ns = INT64_MIN;
     stream->caps = gst_pad_get_current_caps(pad);
     if (!stream->caps)
@@ -75,7 +76,7 @@ void pipe_stream_destroy(struct pipe_stream *stream)
     g_free(stream);
 }
 
-int64_t pipe_sample_time(GstSample *sample, bool dts)
+int64_t pipe_sample_time(GstSample *sample, bool dts, bool absolute)
 {
     GstBuffer *buffer = gst_sample_get_buffer(sample);
     GstClockTime time = dts ? GST_BUFFER_DTS(buffer) : GST_BUFFER_PTS(buffer);
@@ -84,6 +85,8 @@ int64_t pipe_sample_time(GstSample *sample, bool dts)
 
     if (!GST_CLOCK_TIME_IS_VALID(time))
         return INT64_MIN;
+    if (absolute)
+        return (int64_t)time;
     sign = gst_segment_to_running_time_full(gst_sample_get_segment(sample), GST_FORMAT_TIME, time, &running);
     return !sign ? INT64_MIN : sign > 0 ? (int64_t)running : -(int64_t)running;
 }
@@ -96,12 +99,12 @@ GstSample *pipe_stream_take(struct pipe_stream *stream, int64_t limit_ns, GstClo
         if (!stream->held)
             stream->done = gst_app_sink_is_eos(GST_APP_SINK(stream->appsink));
     }
-    if (!stream->held || pipe_sample_time(stream->held, false) > limit_ns)
+    if (!stream->held || pipe_sample_time(stream->held, false, stream->absolute) > limit_ns)
         return NULL;
     sample = stream->held;
     stream->held = NULL;
     if (stream->first_ns == INT64_MIN)
-        stream->first_ns = pipe_sample_time(sample, false);
+        stream->first_ns = pipe_sample_time(sample, false, stream->absolute);
     return sample;
 }
 

@@ -63,6 +63,16 @@ static bool needs_parser(const GstCaps *caps)
     return gst_structure_has_name(s, "audio/x-opus") && !gst_structure_has_field(s, "channel-mapping-family");
 }
 
+/** Subtitles from Matroska are called markup; containers take the very same bytes as text. */
+static void call_markup_text(struct pipe_stream *stream)
+{
+    const GstStructure *s = gst_caps_get_structure(stream->caps, 0);
+    if (gst_structure_has_name(s, "text/x-raw") && !g_strcmp0(gst_structure_get_string(s, "format"), "pango-markup")) {
+        stream->caps = gst_caps_make_writable(stream->caps);
+        gst_caps_set_simple(stream->caps, "format", G_TYPE_STRING, "utf8", NULL);
+    }
+}
+
 static GstCaps *parsed_caps(const GstCaps *caps)
 {
     GstCaps *raw = gst_caps_copy(caps);
@@ -128,6 +138,7 @@ void video_sink_add_routes(struct video_sink *s)
     for (guint i = 0; i < streams->len; i++) {
         struct pipe_stream *stream = g_ptr_array_index(streams, i);
         char *text = pipe_stream_describe(stream);
+        call_markup_text(stream);
         if (add_route(s, stream))
             g_string_append_printf(s->passed, "%s%s", s->passed->len ? ", " : "", text);
         else
@@ -143,7 +154,8 @@ void video_sink_add_routes(struct video_sink *s)
 static void push_packet(struct video_sink *s, struct route *route, GstSample *sample)
 {
     GstBuffer *buffer = gst_buffer_copy(gst_sample_get_buffer(sample));
-    int64_t pts = pipe_sample_time(sample, false), dts = pipe_sample_time(sample, true);
+    bool absolute = route->stream->absolute;
+    int64_t pts = pipe_sample_time(sample, false, absolute), dts = pipe_sample_time(sample, true, absolute);
 
     if (route->first_ns < 0 && pts < 0 && pts != INT64_MIN && s->container->mp4)
         route->shift_ns = -pts; /* an edit list takes it back: mp4_edit.c */
