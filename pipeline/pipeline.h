@@ -3,8 +3,9 @@
  * pipeline.h: GStreamer in and out. A source turns any input into mapped frames; a sink turns planes
  * into a video file, an image or an image sequence, with the source's other streams passed through.
  *
- * Threads: a source and a sink each belong to one thread at a time; GStreamer's own threads stay inside.
- * Errors: as in segman.h (false or NULL, and *error).
+ * Threads: a source and a sink each belong to one thread at a time (a sink may run on another thread
+ * than its source); GStreamer's own threads stay inside. Errors: as in segman.h (false or NULL, and
+ * *error).
  */
 #ifndef PIPELINE_H
 #define PIPELINE_H
@@ -13,15 +14,20 @@
 
 /** Once a process, before anything else here: gst_init with the program's own log rules. */
 bool pipe_init(struct segman_error *error);
+/**
+ * Receives warnings and remarks (a stream that a container cannot take, an odd size that was padded);
+ * may be called from any thread. NULL: warnings and errors go to stderr.
+ */
+void pipe_set_log(segman_log_fn log, void *user);
 
 /* ---- source ---------------------------------------------------------------------------------- */
 
 enum pipe_kind {
-    PIPE_KIND_IMAGE,    /**< one still image */
-    PIPE_KIND_IMAGES,   /**< a directory or printf pattern of images, in natural order of names */
-    PIPE_KIND_VIDEO,    /**< a file or URI that ends */
-    PIPE_KIND_LIVE,     /**< a camera or a network stream */
-    PIPE_KIND_TEST,     /**< "test": videotestsrc */
+    PIPE_KIND_IMAGE,  /**< one still image */
+    PIPE_KIND_IMAGES, /**< a directory or printf pattern of images, in natural order of names */
+    PIPE_KIND_VIDEO,  /**< a file or URI that ends */
+    PIPE_KIND_LIVE,   /**< a camera or a network stream: only the newest frame is kept */
+    PIPE_KIND_TEST,   /**< "test" or "test:WIDTHxHEIGHT[@FPS][:FRAMES]": videotestsrc, as fast as it is read */
 };
 
 struct pipe_source_info {
@@ -31,8 +37,11 @@ struct pipe_source_info {
     int64_t duration_ns;               /**< -1 where unknown */
     int64_t frames;                    /**< how many to expect (exact for images, an estimate for video), -1 where unknown */
     uint32_t rotation;                 /**< degrees clockwise that were applied: 0, 90, 180, 270 */
-    bool flipped;                      /**< a mirror tag was applied too */
+    bool flipped;                      /**< a left-right mirror was applied after it */
     bool has_audio;
+    bool hdr;                          /**< PQ was mapped to standard range (HLG is compatible as it is) */
+    uint32_t par_num, par_den;         /**< shape of a pixel after rotation; 1/1: square */
+    char colorimetry[64];              /**< GStreamer's text, e.g. "bt709" or "1:4:7:1" (full range) */
     char container[32];                /**< e.g. "Matroska"; empty where unknown */
     char codec[64];                    /**< e.g. "H.264" */
 };
@@ -40,11 +49,13 @@ struct pipe_source_info {
 struct pipe_source_params {
     const char *input;    /**< path, URI, "-", directory, printf pattern, "test", camera: see conventions */
     double image_fps;     /**< rate of an image sequence; 0: 25 */
+    bool video_only;      /**< other streams are dropped at once: for playing without an output that takes them */
 };
 
 struct pipe_source;
 /** Opens and prerolls: the info is right when this returns. */
 struct pipe_source *pipe_source_open(const struct pipe_source_params *params, struct segman_error *error);
+/** A sink that passes streams of this source through must be gone. Releases its frames too: none may be held. */
 void pipe_source_destroy(struct pipe_source *source);
 const struct pipe_source_info *pipe_source_info(const struct pipe_source *source);
 
@@ -55,15 +66,16 @@ struct pipe_frame {
     int64_t pts_ns;                     /**< on the source's own clock, from the file's first timestamp on; never negative */
     int64_t duration_ns;                /**< -1 where unknown */
     uint64_t index;                     /**< 0, 1, ... */
-    char name[256];                     /**< for image sequences: the file's name without folder; else empty */
+    char name[256];                     /**< for images and image sequences: the file's name without folder; else empty */
     void *opaque;
 };
 
 enum pipe_status { PIPE_FRAME, PIPE_END, PIPE_ERROR, PIPE_STOPPED };
 /** Next frame, blocking. PIPE_ERROR: *error says why; frames before it are not lost. Corrupt frames are skipped and counted. */
 enum pipe_status pipe_source_read(struct pipe_source *source, struct pipe_frame *frame, struct segman_error *error);
+/** Accepts NULL and released frames. */
 void pipe_frame_release(struct pipe_frame *frame);
-/** Makes a blocked pipe_source_read return PIPE_STOPPED; callable from any thread and from a signal watcher. */
+/** Makes a blocked pipe_source_read return PIPE_STOPPED; callable from any thread and from a signal watcher (not from a handler). */
 void pipe_source_stop(struct pipe_source *source);
 /** Frames that could not be decoded, or were damaged, so far. */
 uint64_t pipe_source_corrupt(const struct pipe_source *source);
@@ -74,22 +86,30 @@ struct pipe_sink_params {
     const char *output;        /**< path: .mp4 .m4v .mov .mkv .webm; .png .jpg; a directory (trailing slash) or printf pattern */
     struct segman_frame_format format; /**< of the planes to be written */
     uint32_t fps_num, fps_den; /**< nominal, 0/1 unknown */
-    struct pipe_source *source;/**< whose audio and other streams are passed through; NULL: none */
+    struct pipe_source *source;/**< whose audio and other streams are passed through, and whose colorimetry and pixel shape
+                                    are kept; must outlive the sink; NULL: none */
+    bool video_only;           /**< of the source, only colorimetry and pixel shape are taken */
     const char *codec;         /**< NULL or "auto": best installed; "h264", "vp8", "vp9", "ffv1", "h265", "av1", or an element's name */
     uint32_t bitrate;          /**< bits a second; 0: the encoder's quality default */
     bool overwrite;            /**< else an existing output is refused */
-    bool gray;                 /**< labels: format is ignored, planes are one 8-bit gray plane of width x height; lossless only */
-    const uint8_t (*palette)[4]; /**< for gray images: written into indexed PNGs, [256] RGBA; NULL: gray PNG */
+    bool gray;                 /**< labels: format is ignored but for its size, planes are one 8-bit gray plane; lossless only */
+    const uint8_t (*palette)[4]; /**< for gray images: written into indexed PNGs, [256] RGBA, copied; NULL: gray PNG */
 };
 struct pipe_sink;
-/** Opens. Writes under a temporary name beside the output until pipe_sink_close. */
+/** Opens. Writes under a temporary name (NAME.PID.part) beside the output until pipe_sink_close. */
 struct pipe_sink *pipe_sink_open(const struct pipe_sink_params *params, struct segman_error *error);
-/** Copies a frame's planes and queues it. Blocks while the encoder is behind. name: for image sequences, else NULL. */
+/**
+ * Copies a frame's planes and queues it. Blocks while the encoder is behind. name: for image sequences (the
+ * source's file name: its stem is kept in a directory), else NULL. Times must grow.
+ */
 bool pipe_sink_write(struct pipe_sink *sink, const uint8_t *const plane[3], const uint32_t stride[3], int64_t pts_ns, int64_t duration_ns,
                      const char *name, struct segman_error *error);
-/** Finalises and renames to the final name. After false nothing is left under the final name. */
+/** Finalises and renames to the final name. After false nothing new is left under the final name. */
 bool pipe_sink_close(struct pipe_sink *sink, struct segman_error *error);
-/** Drops everything; removes what was written when pipe_sink_close was not called or failed. Accepts NULL. */
+/**
+ * Drops everything; removes what was written when pipe_sink_close was not called or failed (finished images of
+ * a sequence stay: each was complete). Accepts NULL.
+ */
 void pipe_sink_destroy(struct pipe_sink *sink);
 /** What was chosen, for the log: e.g. "H.264 (x264enc) in MP4". */
 const char *pipe_sink_describe(const struct pipe_sink *sink);

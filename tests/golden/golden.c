@@ -30,6 +30,10 @@ bool golden_open(struct golden *g, const char *path, struct segman_error *error)
     g->width = number(g, "width");
     g->height = number(g, "height");
     g->image = raw(g, "image");
+    if (!g->image && g->width && g->height && (g->made = malloc(3ull * g->width * g->height))) {
+        procedural_image(g->height, g->width, g->made);
+        g->image = g->made;
+    }
     g->labels = raw(g, "labels");
     g->margin = raw(g, "margin");
     for (size_t i = 0; i < checkpoint_count(g->file) && g->n_tensors < 256; i++) {
@@ -49,6 +53,7 @@ void golden_close(struct golden *g)
     for (size_t i = 0; i < g->n_tensors; i++)
         free(g->tensor[i]);
     checkpoint_destroy(g->file);
+    free(g->made);
     *g = (struct golden){0};
 }
 

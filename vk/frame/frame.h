@@ -23,9 +23,9 @@
 
 #include "../net/net.h"
 
-#define FRAME_MAX_SIDE      16384 /* pixels */
-#define FRAME_MAX_CROPS     64
-#define FRAME_STRIDE_ALIGN  64 /* bytes */
+#define FRAME_MAX_SIDE     16384 /* pixels */
+#define FRAME_MAX_CROPS    64
+#define FRAME_STRIDE_ALIGN 64 /* bytes */
 
 /* ---- layout ------------------------------------------------------------------------------------ */
 
@@ -105,7 +105,10 @@ void frame_result(const struct frame_program *program, uint32_t slot, struct seg
 void frame_set_style(struct frame_program *program, const struct segman_style *style);
 /** Whether frame_set_overlay would allocate: no frame may be in flight then. */
 bool frame_overlay_grows(const struct frame_program *program, const struct segman_overlay *overlay);
-/** Overlay picture of the frames prepared from now on (NULL: none). *record_again: all slots' outputs must be recorded anew. */
+/**
+ * Overlay picture of the frames prepared from now on (NULL: none). *record_again: all slots must be recorded anew.
+ * A failure changes nothing.
+ */
 bool frame_set_overlay(struct frame_program *program, const struct segman_overlay *overlay, bool *record_again, struct segman_error *error);
 /** Hands style and overlay to a slot that is about to be submitted. */
 void frame_prepare(struct frame_program *program, uint32_t slot);

@@ -39,7 +39,8 @@ static uint32_t rgb_stride(const struct frame_program *f)
     return frame_is_rgb(f->p.frame.format) ? f->frame.plane[0].stride / 4 : f->scratch_stride;
 }
 
-static bool create(const struct frame_program *f, struct net_pass *pass, struct gpu_pass_desc *desc, double flops, struct segman_error *error)
+static bool create(const struct frame_program *f, struct net_pass *pass, struct gpu_pass_desc *desc, double flops,
+                   struct segman_error *error)
 {
     *pass = (struct net_pass){.scope = desc->label, .op = "frame", .flops = flops};
     for (uint32_t i = 0; i < desc->n_bindings; i++)
@@ -126,6 +127,30 @@ static bool create_input(const struct frame_program *f, struct frame_slot *s, ui
     return create(f, &s->input[crop], &desc, 30.0 * to->w * to->h, error);
 }
 
+/* Between which four logits which quads of classes may win: spares most classes where logits are smooth. */
+static bool create_candidates(const struct frame_program *f, struct frame_slot *s, struct segman_error *error)
+{
+    const struct net_memory *from = &f->p.logits;
+    const struct frame_candidates_push push = {
+        .grid_width = from->w, .grid_height = from->h, .stride4 = from->stride4, .offset4 = from->offset4, .classes = from->c};
+    uint32_t lanes = 1, cells = (from->w + 1) * (from->h + 1);
+    while (lanes * 4 < from->c)
+        lanes *= 2;
+    uint32_t n = groups(cells, 64 / lanes), columns = n < 32768 ? n : 32768;
+    struct gpu_pass_desc desc = {
+        .shader = from->f16 ? "frame_candidates.f16" : "frame_candidates.f32",
+        .label = "frame.candidates",
+        .binding = {{from->range, GPU_READ}, {{&f->candidates, 0, f->candidates.size}, GPU_WRITE}},
+        .n_bindings = 2,
+        .spec = {lanes},
+        .n_spec = 1,
+        .push = &push,
+        .push_size = sizeof(push),
+        .groups = {columns, groups(n, columns), 1},
+    };
+    return create(f, &s->candidates, &desc, 10.0 * from->c * cells, error);
+}
+
 static bool create_labels(const struct frame_program *f, struct frame_slot *s, struct segman_error *error)
 {
     const struct net_memory *from = &f->p.logits;
@@ -146,11 +171,12 @@ static bool create_labels(const struct frame_program *f, struct frame_slot *s, s
     };
     /* A word's pixels lie within one logit of each other: three columns hold all their taps. */
     bool share = 3ull * f->p.net_width <= (uint64_t)f->ratio * f->p.frame.width;
+    const struct gpu_buffer *table = slide ? &f->crop_table : &f->candidates;
     struct gpu_range logits = slide ? (struct gpu_range){&f->crop_logits, 0, f->crop_logits.size} : from->range;
     struct gpu_pass_desc desc = {
         .shader = from->f16 ? "frame_labels.f16" : "frame_labels.f32",
         .label = "frame.labels",
-        .binding = {{logits, GPU_READ}, {{&f->crop_table, 0, f->crop_table.size}, GPU_READ}, {labels_range(f, s), GPU_WRITE}},
+        .binding = {{logits, GPU_READ}, {{table, 0, table->size}, GPU_READ}, {labels_range(f, s), GPU_WRITE}},
         .n_bindings = 3,
         .spec = {slide, share},
         .n_spec = 2,
@@ -171,7 +197,7 @@ static uint32_t shader_view(enum segman_view view)
 }
 
 /* What the view's passes have in common. */
-static struct gpu_pass_desc blend_desc(const struct frame_program *f, const struct frame_slot *s, struct gpu_range source)
+static struct gpu_pass_desc blend_desc(const struct frame_program *f, const struct frame_slot *s, uint32_t side, struct gpu_range source)
 {
     const struct gpu_buffer *style = f->staged ? &f->device_style : &s->style;
     return (struct gpu_pass_desc){
@@ -179,14 +205,15 @@ static struct gpu_pass_desc blend_desc(const struct frame_program *f, const stru
         .binding = {{source, GPU_READ},
                     {labels_range(f, s), GPU_READ},
                     {{style, 0, style->size}, GPU_READ},
-                    {{&s->picture, 0, s->picture.size}, GPU_READ},
+                    {{&s->picture[side], 0, s->picture[side].size}, GPU_READ},
                     {view_range(f, s), GPU_WRITE}},
         .n_bindings = 5,
         .spec = {shader_view(f->p.view)},
     };
 }
 
-static bool create_blend_rgb(const struct frame_program *f, const struct frame_slot *s, struct net_pass *pass, struct segman_error *error)
+static bool create_blend_rgb(const struct frame_program *f, const struct frame_slot *s, uint32_t side, struct net_pass *pass,
+                             struct segman_error *error)
 {
     const struct frame_blend_push push = {
         .width = f->p.frame.width,
@@ -197,7 +224,7 @@ static bool create_blend_rgb(const struct frame_program *f, const struct frame_s
         .view_stride = f->view.plane[0].stride / 4,
         .label_stride = f->label_stride,
     };
-    struct gpu_pass_desc desc = blend_desc(f, s, rgb_range(f, s));
+    struct gpu_pass_desc desc = blend_desc(f, s, side, rgb_range(f, s));
     desc.shader = "frame_blend";
     desc.spec[1] = f->p.frame.format == SEGMAN_FORMAT_BGRX;
     desc.spec[2] = f->p.view_format == SEGMAN_FORMAT_BGRX;
@@ -205,13 +232,13 @@ static bool create_blend_rgb(const struct frame_program *f, const struct frame_s
     desc.n_spec = 4;
     desc.push = &push;
     desc.push_size = sizeof(push);
-    desc.groups[0] = groups(f->view_width, 32);
-    desc.groups[1] = groups(f->p.frame.height, 2);
+    desc.groups[0] = groups(f->view_width, 4 * 16);
+    desc.groups[1] = groups(f->p.frame.height, 4);
     desc.groups[2] = 1;
     return create(f, pass, &desc, 20.0 * f->view_width * f->p.frame.height, error);
 }
 
-static bool create_blend_ycbcr(const struct frame_program *f, const struct frame_slot *s, struct net_pass *pass, bool chroma,
+static bool create_blend_ycbcr(const struct frame_program *f, const struct frame_slot *s, uint32_t side, struct net_pass *pass, bool chroma,
                                struct segman_error *error)
 {
     const struct frame_layout *from = &f->frame, *to = &f->view;
@@ -234,7 +261,7 @@ static bool create_blend_ycbcr(const struct frame_program *f, const struct frame
         .label_stride = f->label_stride,
         .black = frame_ycbcr(&f->colour, 0, 0, 0),
     };
-    struct gpu_pass_desc desc = blend_desc(f, s, source_range(f, s));
+    struct gpu_pass_desc desc = blend_desc(f, s, side, source_range(f, s));
     uint32_t w = chroma ? (f->view_width + 1) / 2 : f->view_width, h = to->plane[chroma ? 1 : 0].rows;
     desc.shader = "frame_ycbcr";
     desc.spec[1] = chroma;
@@ -248,23 +275,21 @@ static bool create_blend_ycbcr(const struct frame_program *f, const struct frame
     return create(f, pass, &desc, 20.0 * w * h, error);
 }
 
-bool frame_blend_create(struct frame_program *f, uint32_t slot, struct segman_error *error)
+bool frame_blend_create(const struct frame_program *f, uint32_t slot, uint32_t side, struct net_pass pass[FRAME_MAX_BLEND],
+                        struct segman_error *error)
 {
-    struct frame_slot *s = &f->slot[slot];
-    struct net_pass made[FRAME_MAX_BLEND] = {0};
-    bool ok;
+    const struct frame_slot *s = &f->slot[slot];
     if (f->p.view == SEGMAN_VIEW_NONE)
         return true;
     if (frame_is_rgb(f->p.view_format))
-        ok = create_blend_rgb(f, s, &made[0], error);
-    else
-        ok = create_blend_ycbcr(f, s, &made[0], false, error) && create_blend_ycbcr(f, s, &made[1], true, error);
-    for (uint32_t i = 0; i < FRAME_MAX_BLEND; i++) {
-        gpu_pass_destroy(f->gpu, ok ? s->blend[i].pass : made[i].pass);
-        if (ok)
-            s->blend[i] = made[i];
-    }
-    return ok;
+        return create_blend_rgb(f, s, side, &pass[0], error);
+    return create_blend_ycbcr(f, s, side, &pass[0], false, error) && create_blend_ycbcr(f, s, side, &pass[1], true, error);
+}
+
+void frame_blend_destroy(const struct frame_program *f, struct net_pass pass[FRAME_MAX_BLEND])
+{
+    for (uint32_t i = 0; i < FRAME_MAX_BLEND; i++)
+        gpu_pass_destroy(f->gpu, pass[i].pass);
 }
 
 bool frame_passes_create(struct frame_program *f, uint32_t slot, struct segman_error *error)
@@ -278,16 +303,18 @@ bool frame_passes_create(struct frame_program *f, uint32_t slot, struct segman_e
     for (uint32_t i = 0; i < f->p.n_crops; i++)
         if (!create_input(f, s, i, error))
             return false;
-    return create_labels(f, s, error) && frame_blend_create(f, slot, error);
+    if (f->p.n_crops == 1 && !create_candidates(f, s, error))
+        return false;
+    return create_labels(f, s, error) && frame_blend_create(f, slot, 0, s->blend, error);
 }
 
 void frame_passes_destroy(struct frame_program *f, uint32_t slot)
 {
     struct frame_slot *s = &f->slot[slot];
     gpu_pass_destroy(f->gpu, s->convert.pass);
+    gpu_pass_destroy(f->gpu, s->candidates.pass);
     gpu_pass_destroy(f->gpu, s->labels.pass);
-    for (uint32_t i = 0; i < FRAME_MAX_BLEND; i++)
-        gpu_pass_destroy(f->gpu, s->blend[i].pass);
+    frame_blend_destroy(f, s->blend);
     for (uint32_t i = 0; s->input && i < f->p.n_crops; i++)
         gpu_pass_destroy(f->gpu, s->input[i].pass);
     free(s->input);

@@ -19,8 +19,8 @@ void frame_set_style(struct frame_program *f, const struct segman_style *style)
     if (f->p.view == SEGMAN_VIEW_MASK)
         opacity = 1;
     for (uint32_t i = 0; i <= SEGMAN_MAX_CLASSES; i++) {
-        f->style[FRAME_STYLE_COLOUR + i] = view_colour(f, style->palette[i]);
-        f->style[FRAME_STYLE_WEIGHT + i] = (uint32_t)(opacity * (float)style->palette[i][3] * (65536.0f / 255) + 0.5f);
+        f->style[FRAME_STYLE_LABELS + i][0] = view_colour(f, style->palette[i]);
+        f->style[FRAME_STYLE_LABELS + i][1] = (uint32_t)(opacity * (float)style->palette[i][3] * (65536.0f / 255) + 0.5f);
     }
     f->style_version++;
 }
@@ -51,28 +51,30 @@ bool frame_overlay_grows(const struct frame_program *f, const struct segman_over
     return r.width * r.height > f->picture_capacity;
 }
 
-/* Larger buffers in every slot, and the passes that read them. */
+/* Larger buffers and passes that read them for every slot, then all at once in the place of the old ones. */
 static bool grow(struct frame_program *f, uint32_t words, struct segman_error *error)
 {
-    uint32_t *picture = realloc(f->picture, (size_t)words * 4);
+    struct net_pass made[SEGMAN_MAX_SLOTS][FRAME_MAX_BLEND] = {0};
+    uint32_t *picture = realloc(f->picture, (size_t)words * 4), old = f->picture_side, side = !old;
     if (!picture)
         return segman_fail(error, SEGMAN_ERROR_MEMORY, "Out of memory");
     f->picture = picture;
+    bool ok = true;
+    for (uint32_t i = 0; ok && i < f->p.slots; i++)
+        ok = gpu_buffer_init(f->gpu, &f->slot[i].picture[side], (uint64_t)words * 4, GPU_MEMORY_UPLOAD, error) &&
+             frame_blend_create(f, i, side, made[i], error);
     for (uint32_t i = 0; i < f->p.slots; i++) {
-        struct gpu_buffer larger;
-        if (!gpu_buffer_init(f->gpu, &larger, (uint64_t)words * 4, GPU_MEMORY_UPLOAD, error))
-            return false;
-        struct gpu_buffer old = f->slot[i].picture;
-        f->slot[i].picture = larger;
-        bool ok = frame_blend_create(f, i, error);
-        if (!ok)
-            f->slot[i].picture = old; /* still bound by the passes that are left */
-        gpu_buffer_finish(f->gpu, ok ? &old : &larger);
-        if (!ok)
-            return false;
+        struct frame_slot *s = &f->slot[i];
+        frame_blend_destroy(f, ok ? s->blend : made[i]);
+        gpu_buffer_finish(f->gpu, &s->picture[ok ? old : side]);
+        if (ok)
+            memcpy(s->blend, made[i], sizeof(s->blend));
     }
-    f->picture_capacity = words;
-    return true;
+    if (ok) {
+        f->picture_side = side;
+        f->picture_capacity = words;
+    }
+    return ok;
 }
 
 static void copy_picture(struct frame_program *f, const struct segman_overlay *o, struct rectangle r)
@@ -88,16 +90,21 @@ static void copy_picture(struct frame_program *f, const struct segman_overlay *o
 bool frame_set_overlay(struct frame_program *f, const struct segman_overlay *overlay, bool *record_again, struct segman_error *error)
 {
     struct rectangle r = clip(f, overlay);
-    uint32_t words = r.width * r.height;
-    *record_again = words > f->picture_capacity;
-    if (*record_again && !grow(f, words, error))
-        return false;
+    uint32_t words = r.width * r.height, capacity = f->picture_capacity;
+    while (capacity < words) /* doubled, so that a growing text does not wait each time */
+        capacity *= 2;
+    *record_again = false;
+    if (capacity != f->picture_capacity) {
+        if (!grow(f, capacity, error))
+            return false;
+        *record_again = true;
+    }
     f->picture_words = words;
     copy_picture(f, overlay, r);
-    f->style[FRAME_STYLE_X] = r.x;
-    f->style[FRAME_STYLE_Y] = r.y;
-    f->style[FRAME_STYLE_WIDTH] = r.width;
-    f->style[FRAME_STYLE_HEIGHT] = r.height;
+    f->style[FRAME_STYLE_POSITION][0] = r.x;
+    f->style[FRAME_STYLE_POSITION][1] = r.y;
+    f->style[FRAME_STYLE_SIZE][0] = r.width;
+    f->style[FRAME_STYLE_SIZE][1] = r.height;
     f->style_version++;
     f->picture_version++;
     return true;
@@ -111,7 +118,7 @@ void frame_prepare(struct frame_program *f, uint32_t slot)
     if (s->style_version != f->style_version)
         memcpy(s->style.map, f->style, sizeof(f->style));
     if (s->picture_version != f->picture_version && f->picture_words)
-        memcpy(s->picture.map, f->picture, (size_t)f->picture_words * 4);
+        memcpy(s->picture[f->picture_side].map, f->picture, (size_t)f->picture_words * 4);
     s->style_version = f->style_version;
     s->picture_version = f->picture_version;
 }

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "checkpoint_internal.h"
 #include "dataset.h"
+#include "file.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- messages -------------------------------------------------------------------------------- */
@@ -55,7 +53,9 @@ enum content { CONTENT_SAFETENSORS, CONTENT_ZIP, CONTENT_FOREIGN };
 static bool is_text(const uint8_t *bytes, uint64_t size)
 {
     for (uint64_t i = 0; i < size && i < 256; i++) {
-        if (bytes[i] != '\n' && bytes[i] != '\r' && bytes[i] != '\t' && (bytes[i] < 0x20 || bytes[i] == 0x7f))
+        bool space = bytes[i] == '\n' || bytes[i] == '\r' || bytes[i] == '\t';
+        bool control = bytes[i] < 0x20 || bytes[i] == 0x7f, never_utf8 = bytes[i] >= 0xf5;
+        if ((control && !space) || never_utf8)
             return false;
     }
     return true;
@@ -70,7 +70,7 @@ static const char *foreign_kind(const uint8_t *bytes, uint64_t size)
         uint32_t offset, length;
         const char *magic, *what;
     } kinds[] = {
-        {0, 13, "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8", convert},
+        {0, 12, "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8", convert},
         {257, 5, "ustar", convert},
         {0, 2, "\x80\x02", "a bare pickle, not written by torch.save"},
         {0, 2, "\x80\x03", "a bare pickle, not written by torch.save"},
@@ -105,12 +105,6 @@ static const char *foreign_kind(const uint8_t *bytes, uint64_t size)
     return is_text(bytes, size) ? "a text file" : NULL;
 }
 
-static bool has_suffix(const char *text, const char *end)
-{
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
 /* A safetensors file starts with any eight bytes (a length) and '{'; a text with '{' there is none. */
 static enum content content_of(const struct checkpoint *checkpoint)
 {
@@ -120,7 +114,7 @@ static enum content content_of(const struct checkpoint *checkpoint)
         return CONTENT_SAFETENSORS;
     if (size >= 4 && memcmp(bytes, "PK", 2) == 0 && (bytes[2] == 3 || bytes[2] == 5))
         return CONTENT_ZIP;
-    if (!foreign_kind(bytes, size) && has_suffix(checkpoint->label, ".safetensors"))
+    if (!foreign_kind(bytes, size) && checkpoint_ends_with(checkpoint->label, ".safetensors"))
         return CONTENT_SAFETENSORS; /* damaged: its reader says how */
     return CONTENT_FOREIGN;
 }
@@ -133,7 +127,7 @@ struct checkpoint_entry *checkpoint_add(struct checkpoint *checkpoint, const cha
     if (checkpoint->count == checkpoint->capacity) {
         size_t capacity = checkpoint->capacity ? 2 * checkpoint->capacity : 256;
         struct checkpoint_entry *entries = realloc(checkpoint->entries, capacity * sizeof(*entries));
-        if (capacity > 2 * CHECKPOINT_MAX_TENSORS || !entries) {
+        if (checkpoint->count >= CHECKPOINT_MAX_TENSORS || !entries) {
             checkpoint->entries = entries ? entries : checkpoint->entries;
             checkpoint_fail(checkpoint, error, SEGMAN_ERROR_MEMORY, "has too many tensors for the memory");
             return NULL;
@@ -243,34 +237,18 @@ struct checkpoint *checkpoint_open_bytes(const uint8_t *bytes, uint64_t size, co
 
 static bool map_file(struct checkpoint *checkpoint, const char *path, struct segman_error *error)
 {
-    bool ok = false;
-    struct stat st;
-    /* O_NONBLOCK: opening a named pipe must not wait for a writer. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0 || fstat(fd, &st) < 0) {
-        checkpoint_fail(checkpoint, error, SEGMAN_ERROR_IO, "cannot be opened: %s", strerror(errno));
-        goto done;
-    }
-    if (!S_ISREG(st.st_mode)) {
-        const char *what = S_ISDIR(st.st_mode) ? "folder" : "device or pipe";
-        checkpoint_fail(checkpoint, error, SEGMAN_ERROR_IO, "is a %s, not a checkpoint file", what);
-        goto done;
-    }
-    checkpoint->size = (uint64_t)st.st_size;
-    if (checkpoint->size > 0) {
-        void *map = mmap(NULL, checkpoint->size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (map == MAP_FAILED) {
-            checkpoint_fail(checkpoint, error, SEGMAN_ERROR_IO, "cannot be mapped into memory: %s", strerror(errno));
-            goto done;
-        }
-        checkpoint->bytes = map;
-        checkpoint->mapped = true;
-    }
-    ok = true;
-done:
-    if (fd >= 0)
-        close(fd);
-    return ok;
+    int fd = file_open(path, checkpoint->label, &checkpoint->size, error);
+    void *map = NULL;
+    if (fd < 0)
+        return false;
+    if (checkpoint->size > 0)
+        map = mmap(NULL, checkpoint->size, PROT_READ, MAP_PRIVATE, fd, 0);
+    close(fd);
+    if (map == MAP_FAILED)
+        return checkpoint_fail(checkpoint, error, SEGMAN_ERROR_IO, "cannot be mapped into memory: %s", strerror(errno));
+    checkpoint->bytes = map;
+    checkpoint->mapped = map != NULL;
+    return true;
 }
 
 struct checkpoint *checkpoint_open(const char *path, struct segman_error *error)
@@ -441,5 +419,6 @@ const char *checkpoint_metadata(const struct checkpoint *checkpoint, const char 
 bool checkpoint_name_ignored(const char *name)
 {
     const char *dot = strrchr(name, '.');
-    return strcmp(dot ? dot + 1 : name, "num_batches_tracked") == 0 || strcmp(name, "rope.angle") == 0 || has_suffix(name, ".rope.angle");
+    return strcmp(dot ? dot + 1 : name, "num_batches_tracked") == 0 || strcmp(name, "rope.angle") == 0 ||
+           checkpoint_ends_with(name, ".rope.angle");
 }

@@ -8,7 +8,7 @@
  * within bounded memory and ends in a checkpoint or an error. The one thing to keep is that the file
  * must not be shortened by others while it is open (it is mapped).
  *
- * Limits: 8 dimensions, 262,144 tensors, safetensors headers of 8 MiB, pickles of 32 MiB.
+ * Limits: 8 dimensions, 262,144 tensors, safetensors headers of 2 MiB, pickles of 32 MiB.
  */
 #ifndef MODEL_CHECKPOINT_H
 #define MODEL_CHECKPOINT_H

@@ -75,6 +75,7 @@ uint64_t checkpoint_convert(enum checkpoint_dtype dtype, const uint8_t *from, ui
 const char *checkpoint_clean(char *out, size_t size, const char *text, size_t length);
 /** "64x32x3x3", or "scalar". Returns out. */
 const char *checkpoint_shape_text(char *out, size_t size, uint32_t rank, const uint64_t *shape);
+bool checkpoint_ends_with(const char *text, const char *end);
 /** a * b into *product; false on overflow. */
 bool checkpoint_multiply(uint64_t a, uint64_t b, uint64_t *product);
 

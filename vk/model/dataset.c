@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataset.h"
+#include "file.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* A file of 255 classes takes about 20 KB; the limit keeps a wrong file from being read at all. */
@@ -102,6 +100,8 @@ bool dataset_set_name(struct segman_dataset *dataset, const char *text, size_t l
 bool dataset_set_class(struct segman_dataset *dataset, uint32_t i, const char *text, size_t length, const char *source,
                        struct segman_error *error)
 {
+    while (length > 0 && text[length - 1] == ' ')
+        length--; /* mmseg's list of ADE20K has "bed " */
     if (length < 1 || length > DATASET_MAX_CLASS_BYTES || !dataset_text_valid(text, length))
         return segman_fail(error, SEGMAN_ERROR_FORMAT, "%s: the name of class %u must be 1 to %d bytes of UTF-8 without control characters",
                            source, i, DATASET_MAX_CLASS_BYTES);
@@ -138,6 +138,14 @@ const char *dataset_guess_name(const struct segman_dataset *dataset)
 
 static bool json_classes(struct segman_dataset *dataset, const json_t *classes, const char *source, struct segman_error *error)
 {
+    char number[24];
+    for (uint32_t i = 0; !classes && i < dataset->classes; i++) {
+        int length = snprintf(number, sizeof(number), "class %u", i);
+        if (!dataset_set_class(dataset, i, number, (size_t)length, source, error))
+            return false;
+    }
+    if (!classes)
+        return true;
     for (uint32_t i = 0; i < dataset->classes; i++) {
         const json_t *text = json_array_get(classes, i);
         if (!json_is_string(text))
@@ -174,13 +182,14 @@ struct segman_dataset *dataset_from_json(const char *name, const json_t *classes
                                          struct segman_error *error)
 {
     struct segman_dataset *dataset = NULL;
-    if (!json_is_array(classes)) {
+    if (classes && !json_is_array(classes)) {
         segman_fail(error, SEGMAN_ERROR_FORMAT, "%s: the classes are not a list of texts", source);
         goto fail;
     }
-    if (!dataset_check_count(json_array_size(classes), source, error))
+    const size_t count = json_array_size(classes ? classes : palette);
+    if (!dataset_check_count(count, source, error))
         goto fail;
-    dataset = dataset_create((uint32_t)json_array_size(classes));
+    dataset = dataset_create((uint32_t)count);
     if (!dataset) {
         segman_fail(error, SEGMAN_ERROR_MEMORY, "%s: out of memory", source);
         goto fail;
@@ -197,37 +206,27 @@ fail:
     return NULL;
 }
 
-/* Reads a whole small file; *data is malloc'ed. */
-static bool read_small_file(const char *path, char **data, size_t *size, struct segman_error *error)
+/* Reads a whole small file; the text is malloc'ed. */
+static char *read_small_file(const char *path, uint64_t *size, struct segman_error *error)
 {
-    bool ok = false;
-    struct stat st;
-    /* O_NONBLOCK: opening a named pipe must not wait for a writer. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0 || fstat(fd, &st) < 0) {
-        segman_fail(error, SEGMAN_ERROR_IO, "%s: cannot be opened: %s", path, strerror(errno));
+    char *data = NULL;
+    int fd = file_open(path, path, size, error);
+    if (fd < 0)
+        return NULL;
+    if (*size < 1 || *size > DATASET_MAX_BYTES) {
+        segman_fail(error, SEGMAN_ERROR_FORMAT, "%s: has %llu bytes; a dataset file is JSON of 1 byte to %d KiB", path,
+                    (unsigned long long)*size, DATASET_MAX_BYTES / 1024);
         goto done;
     }
-    if (!S_ISREG(st.st_mode)) {
-        segman_fail(error, SEGMAN_ERROR_IO, "%s: is not a file but a %s", path, S_ISDIR(st.st_mode) ? "folder" : "device or pipe");
-        goto done;
-    }
-    if (st.st_size < 1 || st.st_size > DATASET_MAX_BYTES) {
-        segman_fail(error, SEGMAN_ERROR_FORMAT, "%s: has %lld bytes; a dataset file is JSON of 1 byte to %d KiB", path,
-                    (long long)st.st_size, DATASET_MAX_BYTES / 1024);
-        goto done;
-    }
-    *size = (size_t)st.st_size;
-    *data = malloc(*size);
-    if (!*data || pread(fd, *data, *size, 0) != (ssize_t)*size) {
+    data = malloc(*size);
+    if (!data || pread(fd, data, *size, 0) != (ssize_t)*size) {
         segman_fail(error, SEGMAN_ERROR_IO, "%s: cannot be read", path);
-        goto done;
+        free(data);
+        data = NULL;
     }
-    ok = true;
 done:
-    if (fd >= 0)
-        close(fd);
-    return ok;
+    close(fd);
+    return data;
 }
 
 struct segman_dataset *segman_dataset_open(const char *path, struct segman_error *error)
@@ -235,9 +234,9 @@ struct segman_dataset *segman_dataset_open(const char *path, struct segman_error
     struct segman_dataset *dataset = NULL;
     json_t *root = NULL;
     json_error_t at;
-    char *data = NULL;
-    size_t size = 0;
-    if (!read_small_file(path, &data, &size, error))
+    uint64_t size = 0;
+    char *data = read_small_file(path, &size, error);
+    if (!data)
         goto done;
     root = json_loadb(data, size, JSON_REJECT_DUPLICATES, &at);
     if (!root) {
@@ -245,9 +244,11 @@ struct segman_dataset *segman_dataset_open(const char *path, struct segman_error
         goto done;
     }
     const json_t *name = json_object_get(root, "name");
-    if (!json_is_string(name) || !json_object_get(root, "classes") || !json_object_get(root, "palette")) {
-        segman_fail(error, SEGMAN_ERROR_FORMAT,
-                    "%s: is not a dataset file: \"name\" (text), \"classes\" and \"palette\" (lists) are needed", path);
+    if (!json_is_string(name) || !json_is_array(json_object_get(root, "palette"))) {
+        segman_fail(
+            error, SEGMAN_ERROR_FORMAT,
+            "%s: is not a dataset file: \"name\" (text), \"palette\" (list) and, but for palette files, \"classes\" (list) are needed",
+            path);
         goto done;
     }
     dataset = dataset_from_json(json_string_value(name), json_object_get(root, "classes"), json_object_get(root, "palette"), path, error);

@@ -24,7 +24,11 @@ bool dataset_set_class(struct segman_dataset *dataset, uint32_t i, const char *t
 bool dataset_set_color(struct segman_dataset *dataset, uint32_t i, unsigned channel, int64_t value, const char *source,
                        struct segman_error *error);
 
-/** From JSON arrays: classes [text], palette [[r, g, b]] or NULL (generated then). */
+/**
+ * From JSON arrays: classes [text], palette [[r, g, b]]. One of them may be NULL: the palette is
+ * generated then, or the classes are called "class 0" and so on (a file with a palette alone fits
+ * any dataset). name NULL: guessed.
+ */
 struct segman_dataset *dataset_from_json(const char *name, const json_t *classes, const json_t *palette, const char *source,
                                          struct segman_error *error);
 

@@ -63,19 +63,14 @@ void procedural_uniform(const char *name, uint64_t n, float *out)
         out[i] = uniform_at(seed, i);
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && memcmp(text + n - m, end, m) == 0;
-}
-
 /* Factor of a matrix or convolution: the variance of the output stays that of the input. */
 static float fan_in_scale(const char *name, uint32_t rank, const uint64_t *shape)
 {
     uint64_t fan = 1;
     for (uint32_t i = 1; i < rank; i++)
         fan *= shape[i];
-    bool branch_end = ends_with(name, ".token_mixer.proj.weight") || ends_with(name, ".fc2.weight") || strstr(name, ".cpe");
+    bool branch_end =
+        checkpoint_ends_with(name, ".token_mixer.proj.weight") || checkpoint_ends_with(name, ".fc2.weight") || strstr(name, ".cpe");
     return (float)((branch_end ? 0.25 : 1.0) * sqrt(3.0 / (double)fan));
 }
 

@@ -161,13 +161,13 @@ static bool project(struct lower *l, const struct node *node, const struct scan 
     struct net_memory x = lower_input(l, 0);
     struct gpu_range weight = upload_projection(l, node, s);
     uint32_t pixels = s->h * s->w, outputs = 4 * s->ranks4, each = pixels_of_invocation(l, (uint64_t)pixels * outputs);
-    const struct scan_project_push push = {pixels, s->quads, x.stride4, x.offset4};
+    const struct scan_project_push push = {pixels, s->quads, outputs, x.stride4, x.offset4};
     const struct lower_pass pass = {
         .shader = "scan_project",
         .binding = {{x.range, GPU_READ}, {weight, GPU_READ}, {scratch(l, s), GPU_WRITE}},
         .n_bindings = 3,
-        .spec = {outputs, each},
-        .n_spec = 2,
+        .spec = {each},
+        .n_spec = 1,
         .push = &push,
         .push_size = sizeof(push),
         .groups = {div_up(div_up(pixels, each) * outputs, GROUP), 1, 1},
@@ -180,8 +180,19 @@ static bool project(struct lower *l, const struct node *node, const struct scan 
 static struct scan_tile_push tile_push(const struct lower *l, const struct scan *s)
 {
     struct net_memory x = lower_input(l, 0), y = lower_output(l);
-    return (struct scan_tile_push){s->h,      s->w,      s->quads,  lower_quads(&y), x.stride4,
-                                   x.offset4, y.stride4, y.offset4, s->products,     s->states};
+    return (struct scan_tile_push){
+        .h = s->h,
+        .w = s->w,
+        .quads = s->quads,
+        .pad = lower_quads(&y),
+        .x_stride = x.stride4,
+        .x_offset = x.offset4,
+        .y_stride = y.stride4,
+        .y_offset = y.offset4,
+        .ranks = s->ranks4,
+        .products = s->products,
+        .states = s->states,
+    };
 }
 
 /* The two passes over the tiles: a workgroup takes `lanes` quads of one tile or of two side by side. */
@@ -191,8 +202,7 @@ static bool tiles(struct lower *l, const struct scan *s, struct lower_pass *pass
     uint32_t lanes = div_up(push.pad, 8) % 2 ? 8 : 16;
     double steps = 4.0 * s->h * s->w * s->c;
     pass->spec[0] = lanes;
-    pass->spec[1] = s->ranks4;
-    pass->n_spec = 2;
+    pass->n_spec = 1;
     pass->push = &push;
     pass->push_size = sizeof(push);
     pass->groups[0] = div_up(push.pad, lanes);

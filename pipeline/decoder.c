@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One GStreamer pipeline from an input to mapped frames:
+ *
+ *   uridecodebin -> videoconvert -> caps -> videoflip -> appsink        (tail.c)
+ *               \-> appsink for each other stream                       (passthrough.c)
+ *
+ * GStreamer's threads only fill queues and set flags under the lock; whoever reads waits on the condition.
+ */
+#include "decoder.h"
+
+#include <string.h>
+
+/* After an error, how long frames that were decoded before it may take to come out. */
+enum { GRACE_MS = 500, QUEUE_FRAMES = 4 };
+
+static bool is_video_decoder(GstObject *object)
+{
+    GstElementFactory *factory = GST_IS_ELEMENT(object) ? gst_element_get_factory(GST_ELEMENT(object)) : NULL;
+    const char *class = factory ? gst_element_factory_get_metadata(factory, GST_ELEMENT_METADATA_KLASS) : NULL;
+    return class && strstr(class, "Decoder") && (strstr(class, "Video") || strstr(class, "Image"));
+}
+
+static void take_tag(const GstTagList *tags, const char *tag, char *out, size_t size)
+{
+    char *text = NULL;
+    if (!out[0] && gst_tag_list_get_string(tags, tag, &text))
+        g_strlcpy(out, text, size);
+    g_free(text);
+}
+
+static void note_tags(struct pipe_decoder *d, GstMessage *message)
+{
+    GstTagList *tags = NULL;
+    gst_message_parse_tag(message, &tags);
+    take_tag(tags, GST_TAG_CONTAINER_FORMAT, d->container, sizeof d->container);
+    take_tag(tags, GST_TAG_VIDEO_CODEC, d->codec, sizeof d->codec);
+    gst_tag_list_unref(tags);
+}
+
+static GstBusSyncReply on_message(GstBus *bus, GstMessage *message, gpointer user)
+{
+    struct pipe_decoder *d = user;
+    (void)bus;
+
+    g_mutex_lock(&d->lock);
+    if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_TAG)
+        note_tags(d, message);
+    else if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_WARNING && is_video_decoder(GST_MESSAGE_SRC(message)))
+        d->corrupt++;
+    else
+        pipe_trouble_message(&d->trouble, message);
+    if (d->trouble.error)
+        g_cond_broadcast(&d->cond);
+    g_mutex_unlock(&d->lock);
+    gst_message_unref(message);
+    return GST_BUS_DROP;
+}
+
+static GstFlowReturn on_new_sample(GstAppSink *appsink, gpointer user)
+{
+    struct pipe_decoder *d = user;
+    (void)appsink;
+    g_mutex_lock(&d->lock);
+    g_cond_broadcast(&d->cond);
+    g_mutex_unlock(&d->lock);
+    return GST_FLOW_OK;
+}
+
+static void on_eos(GstAppSink *appsink, gpointer user)
+{
+    struct pipe_decoder *d = user;
+    (void)appsink;
+    g_mutex_lock(&d->lock);
+    d->eos = true;
+    g_cond_broadcast(&d->cond);
+    g_mutex_unlock(&d->lock);
+}
+
+static void on_no_more_pads(GstElement *element, gpointer user)
+{
+    struct pipe_decoder *d = user;
+    (void)element;
+    g_mutex_lock(&d->lock);
+    d->ready = true;
+    g_cond_broadcast(&d->cond);
+    g_mutex_unlock(&d->lock);
+}
+
+static void link_video(struct pipe_decoder *d, GstPad *pad)
+{
+    GstPad *sink;
+    if (d->linked) {
+        pipe_log(SEGMAN_LOG_WARNING, "%s has several video streams: only the first is used", d->name);
+        return;
+    }
+    sink = gst_element_get_static_pad(d->tail, "sink");
+    d->linked = gst_pad_link(pad, sink) == GST_PAD_LINK_OK;
+    gst_object_unref(sink);
+}
+
+static void on_pad_added(GstElement *element, GstPad *pad, gpointer user)
+{
+    struct pipe_decoder *d = user;
+    GstCaps *caps = gst_pad_get_current_caps(pad);
+    const char *name;
+    (void)element;
+
+    if (!caps)
+        caps = gst_pad_query_caps(pad, NULL);
+    name = gst_caps_get_size(caps) ? gst_structure_get_name(gst_caps_get_structure(caps, 0)) : "";
+    if (g_str_has_prefix(name, "video/x-raw")) {
+        link_video(d, pad);
+    } else {
+        struct pipe_stream *stream = d->video_only ? NULL : pipe_stream_create(d->pipeline, pad, d->absolute);
+        g_mutex_lock(&d->lock);
+        d->other++;
+        d->has_audio = d->has_audio || g_str_has_prefix(name, "audio/");
+        if (stream)
+            g_ptr_array_add(d->streams, stream);
+        g_mutex_unlock(&d->lock);
+    }
+    gst_caps_unref(caps);
+}
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+static GstElement *make_test(struct pipe_decoder *d, const char *text)
+{
+    unsigned width = 640, height = 480, fps = 30;
+    int frames = -1;
+    GstElement *bin;
+    char *line;
+
+    if (g_str_has_prefix(text, "test:")) {
+        const char *at = strchr(text, '@'), *colon = strrchr(text + 5, ':');
+        if (sscanf(text, "test:%ux%u", &width, &height) != 2 || (at && sscanf(at, "@%u", &fps) != 1) ||
+            (colon && sscanf(colon, ":%d", &frames) != 1) || !width || !height || width > 16384 || height > 16384 || !fps || fps > 1000)
+            return NULL;
+    }
+    line = g_strdup_printf("videotestsrc pattern=smpte num-buffers=%d ! video/x-raw,format=I420,width=%u,height=%u,framerate=%u/1", frames,
+                           width, height, fps);
+    bin = gst_parse_bin_from_description(line, TRUE, NULL);
+    if (frames >= 0)
+        d->duration_ns = (int64_t)gst_util_uint64_scale((guint64)frames, GST_SECOND, fps);
+    g_free(line);
+    return bin;
+}
+
+static GstElement *make_camera(const char *device)
+{
+    GError *failure = NULL;
+    GstElement *bin = gst_parse_bin_from_description("v4l2src name=camera ! decodebin", FALSE, &failure), *camera;
+    g_clear_error(&failure);
+    if (!bin)
+        return NULL;
+    camera = gst_bin_get_by_name(GST_BIN(bin), "camera");
+    g_object_set(camera, "device", device, NULL);
+    gst_object_unref(camera);
+    return bin;
+}
+
+/** decodebin inside the camera's bin makes its pad late: it is shown to the outside when it comes. */
+static void on_camera_pad(GstElement *decodebin, GstPad *pad, gpointer user)
+{
+    struct pipe_decoder *d = user;
+    GstObject *bin = gst_object_get_parent(GST_OBJECT(decodebin));
+    GstPad *ghost = gst_ghost_pad_new(NULL, pad);
+    gst_pad_set_active(ghost, TRUE);
+    gst_element_add_pad(GST_ELEMENT(bin), ghost);
+    on_pad_added(GST_ELEMENT(bin), ghost, d);
+    gst_object_unref(bin);
+}
+
+static bool add_camera(struct pipe_decoder *d, const char *device, struct segman_error *error)
+{
+    GstElement *bin = make_camera(device), *decodebin;
+    if (!bin)
+        return segman_fail(error, SEGMAN_ERROR_UNSUPPORTED, "cameras need v4l2src (Debian package gstreamer1.0-plugins-good)");
+    gst_bin_add(GST_BIN(d->pipeline), bin);
+    decodebin = gst_bin_get_by_name(GST_BIN(bin), "decodebin0");
+    for (GList *i = GST_BIN_CHILDREN(bin); i && !decodebin; i = i->next)
+        if (!strcmp(GST_OBJECT_NAME(gst_element_get_factory(i->data)), "decodebin"))
+            decodebin = gst_object_ref(i->data);
+    g_signal_connect(decodebin, "pad-added", G_CALLBACK(on_camera_pad), d);
+    g_signal_connect(decodebin, "no-more-pads", G_CALLBACK(on_no_more_pads), d);
+    gst_object_unref(decodebin);
+    return true;
+}
+
+static bool add_uri(struct pipe_decoder *d, const char *uri, struct segman_error *error)
+{
+    GstElement *element = gst_element_factory_make("uridecodebin", NULL);
+    if (!element)
+        return segman_fail(error, SEGMAN_ERROR_UNSUPPORTED, "GStreamer lacks uridecodebin (Debian package gstreamer1.0-plugins-base)");
+    g_object_set(element, "uri", uri, NULL);
+    pipe_plug(d, element);
+    g_signal_connect(element, "pad-added", G_CALLBACK(on_pad_added), d);
+    g_signal_connect(element, "no-more-pads", G_CALLBACK(on_no_more_pads), d);
+    gst_bin_add(GST_BIN(d->pipeline), element);
+    return true;
+}
+
+static bool add_test(struct pipe_decoder *d, const char *text, struct segman_error *error)
+{
+    GstElement *element = make_test(d, text);
+    GstPad *pad;
+    if (!element)
+        return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "%s is not of the form test:WIDTHxHEIGHT@FPS:FRAMES", text);
+    gst_bin_add(GST_BIN(d->pipeline), element);
+    pad = gst_element_get_static_pad(element, "src");
+    link_video(d, pad);
+    gst_object_unref(pad);
+    d->ready = true;
+    return true;
+}
+
+static bool build(struct pipe_decoder *d, const struct pipe_input *input, const char *file, struct segman_error *error)
+{
+    GstAppSinkCallbacks callbacks = {.eos = on_eos, .new_sample = on_new_sample};
+    GstBus *bus;
+    char *uri = NULL;
+    bool ok;
+
+    d->pipeline = gst_object_ref_sink(gst_pipeline_new(NULL));
+    d->tail = pipe_tail_create(d, error);
+    if (!d->tail)
+        return false;
+    gst_bin_add(GST_BIN(d->pipeline), d->tail);
+    g_object_set(d->appsink, "max-buffers", d->live ? 1 : QUEUE_FRAMES, "drop", d->live, NULL);
+    gst_app_sink_set_callbacks(GST_APP_SINK(d->appsink), &callbacks, d, NULL);
+    bus = gst_pipeline_get_bus(GST_PIPELINE(d->pipeline));
+    gst_bus_set_sync_handler(bus, on_message, d, NULL);
+    gst_object_unref(bus);
+    if (input->type == PIPE_INPUT_TEST)
+        return add_test(d, input->uri, error);
+    if (input->type == PIPE_INPUT_CAMERA)
+        return add_camera(d, input->uri, error);
+    uri = file ? gst_filename_to_uri(file, NULL) : g_strdup(input->uri);
+    ok = uri ? add_uri(d, uri, error) : segman_fail(error, SEGMAN_ERROR_IO, "cannot open %s", d->name);
+    g_free(uri);
+    return ok;
+}
+
+/* ---- frames ---------------------------------------------------------------------------------- */
+
+/** Waits, with the lock held, until there is a sample, or there will be none: NULL then. */
+static GstSample *wait_sample(struct pipe_decoder *d, bool opening)
+{
+    gint64 grace = 0;
+    for (;;) {
+        GstSample *sample;
+        bool ended = d->eos || d->trouble.error; /* read before the queue: what came before them is in it by now */
+        if (d->stopped)
+            return NULL;
+        g_mutex_unlock(&d->lock); /* appsink's own lock is held when it calls on_new_sample */
+        sample = gst_app_sink_try_pull_sample(GST_APP_SINK(d->appsink), 0);
+        g_mutex_lock(&d->lock);
+        if (sample)
+            return sample;
+        if ((ended && d->eos) || (opening && d->ready && !d->linked))
+            return NULL;
+        if (ended) {
+            gint64 now = g_get_monotonic_time();
+            grace = grace ? grace : now + GRACE_MS * G_TIME_SPAN_MILLISECOND;
+            if (now >= grace || opening)
+                return NULL;
+            g_cond_wait_until(&d->cond, &d->lock, grace);
+        } else {
+            /* The time limit only guards against a frame that came between the pull and the wait. */
+            g_cond_wait_until(&d->cond, &d->lock, g_get_monotonic_time() + 20 * G_TIME_SPAN_MILLISECOND);
+        }
+    }
+}
+
+/** Skips, and counts, frames that the decoder marked as damaged. */
+static GstSample *next_sample(struct pipe_decoder *d, bool opening)
+{
+    GstSample *sample;
+    g_mutex_lock(&d->lock);
+    while ((sample = wait_sample(d, opening)) && GST_BUFFER_FLAG_IS_SET(gst_sample_get_buffer(sample), GST_BUFFER_FLAG_CORRUPTED)) {
+        gst_sample_unref(sample);
+        d->corrupt++;
+    }
+    g_mutex_unlock(&d->lock);
+    return sample;
+}
+
+static bool explain_no_frame(struct pipe_decoder *d, struct segman_error *error)
+{
+    bool no_video;
+    g_mutex_lock(&d->lock);
+    no_video = d->ready && !d->linked && d->other && !d->trouble.missing[0];
+    if (no_video)
+        segman_fail(error, SEGMAN_ERROR_FORMAT, "%s has no video in it, only %s", d->name, d->has_audio ? "audio" : "other streams");
+    else if (d->trouble.error || d->trouble.missing[0])
+        pipe_trouble_input(&d->trouble, d->name, error);
+    else
+        segman_fail(error, SEGMAN_ERROR_FORMAT, "no frame of %s could be decoded", d->name);
+    g_mutex_unlock(&d->lock);
+    return false;
+}
+
+static bool preroll(struct pipe_decoder *d, struct segman_error *error)
+{
+    gint64 duration;
+    /* A failed state change is told by an error message with the reason, which may still be on its way. */
+    if (gst_element_set_state(d->pipeline, GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE) {
+        g_mutex_lock(&d->lock);
+        d->trouble.error = true;
+        g_mutex_unlock(&d->lock);
+    }
+    d->first = next_sample(d, true);
+    if (!d->first)
+        return explain_no_frame(d, error);
+    if (d->duration_ns < 0 && gst_element_query_duration(d->pipeline, GST_FORMAT_TIME, &duration) && duration > 0)
+        d->duration_ns = duration;
+    return true;
+}
+
+struct pipe_decoder *pipe_decoder_open(const struct pipe_input *input, const char *file, bool video_only, struct segman_error *error)
+{
+    struct pipe_decoder *d = g_new0(struct pipe_decoder, 1);
+
+    g_mutex_init(&d->lock);
+    g_cond_init(&d->cond);
+    d->streams = g_ptr_array_new_with_free_func((GDestroyNotify)pipe_stream_destroy);
+    d->name = g_strdup(file ? file : input->name);
+    d->path = g_strdup(file ? file : input->path);
+    d->live = input->live;
+    d->image = file || input->type == PIPE_INPUT_IMAGE;
+    d->video_only = video_only;
+    d->duration_ns = -1;
+    d->last_ns = -1;
+    d->step_ns = 40 * GST_MSECOND;
+    if (!build(d, input, file, error) || !preroll(d, error)) {
+        pipe_decoder_destroy(d);
+        return NULL;
+    }
+    return d;
+}
+
+void pipe_decoder_destroy(struct pipe_decoder *d)
+{
+    if (!d)
+        return;
+    if (d->pipeline) {
+        GstBus *bus = gst_pipeline_get_bus(GST_PIPELINE(d->pipeline));
+        gst_element_set_state(d->pipeline, GST_STATE_NULL);
+        gst_bus_set_sync_handler(bus, NULL, NULL, NULL);
+        gst_object_unref(bus);
+    }
+    if (d->first)
+        gst_sample_unref(d->first);
+    g_ptr_array_unref(d->streams);
+    g_clear_object(&d->appsink);
+    g_clear_object(&d->pipeline);
+    g_free(d->name);
+    g_free(d->path);
+    g_cond_clear(&d->cond);
+    g_mutex_clear(&d->lock);
+    g_free(d);
+}
+
+struct held_frame {
+    GstSample *sample;
+    GstVideoFrame video;
+};
+
+void pipe_frame_release(struct pipe_frame *frame)
+{
+    struct held_frame *held = frame ? frame->opaque : NULL;
+    if (!held)
+        return;
+    gst_video_frame_unmap(&held->video);
+    gst_sample_unref(held->sample);
+    g_free(held);
+    frame->opaque = NULL;
+}
+
+/** Time of the frame; guessed from the one before where the file has none. */
+static int64_t frame_time(struct pipe_decoder *d, GstSample *sample)
+{
+    int64_t time = pipe_sample_time(sample, false, d->absolute);
+    if (time == INT64_MIN)
+        time = d->last_ns < 0 ? 0 : d->last_ns + d->step_ns;
+    else if (d->last_ns >= 0 && time > d->last_ns)
+        d->step_ns = time - d->last_ns;
+    d->last_ns = MAX(time, 0);
+    return d->last_ns;
+}
+
+static bool map_frame(struct pipe_decoder *d, GstSample *sample, struct pipe_frame *frame)
+{
+    struct held_frame *held = g_new0(struct held_frame, 1);
+    GstBuffer *buffer = gst_sample_get_buffer(sample);
+    GstVideoInfo info;
+
+    if (!gst_video_info_from_caps(&info, gst_sample_get_caps(sample)) || !pipe_format_from_video_info(&frame->format, &info) ||
+        !gst_video_frame_map(&held->video, &info, buffer, GST_MAP_READ)) {
+        g_free(held);
+        return false;
+    }
+    held->sample = gst_sample_ref(sample);
+    for (guint i = 0; i < GST_VIDEO_FRAME_N_PLANES(&held->video) && i < 3; i++) {
+        frame->plane[i] = GST_VIDEO_FRAME_PLANE_DATA(&held->video, i);
+        frame->stride[i] = (uint32_t)GST_VIDEO_FRAME_PLANE_STRIDE(&held->video, i);
+    }
+    frame->opaque = held;
+    frame->pts_ns = frame_time(d, sample);
+    frame->duration_ns = GST_BUFFER_DURATION_IS_VALID(buffer) ? (int64_t)GST_BUFFER_DURATION(buffer) : -1;
+    return true;
+}
+
+/** What the end of the frames means. */
+static enum pipe_status end_status(struct pipe_decoder *d, struct segman_error *error)
+{
+    enum pipe_status status = PIPE_END;
+    g_mutex_lock(&d->lock);
+    if (d->stopped)
+        status = PIPE_STOPPED;
+    else if (d->trouble.error) {
+        pipe_trouble_input(&d->trouble, d->name, error);
+        status = PIPE_ERROR;
+    }
+    g_mutex_unlock(&d->lock);
+    return status;
+}
+
+enum pipe_status pipe_decoder_read(struct pipe_decoder *d, struct pipe_frame *frame, struct segman_error *error)
+{
+    GstSample *sample = d->first;
+    bool mapped;
+
+    d->first = NULL;
+    *frame = (struct pipe_frame){.duration_ns = -1};
+    if (!sample)
+        sample = next_sample(d, false);
+    if (!sample)
+        return end_status(d, error);
+    mapped = map_frame(d, sample, frame);
+    gst_sample_unref(sample);
+    if (mapped)
+        return PIPE_FRAME;
+    segman_fail(error, SEGMAN_ERROR_FORMAT, "a frame of %s cannot be mapped", d->name);
+    return PIPE_ERROR;
+}
+
+void pipe_decoder_stop(struct pipe_decoder *d)
+{
+    g_mutex_lock(&d->lock);
+    d->stopped = true;
+    g_cond_broadcast(&d->cond);
+    g_mutex_unlock(&d->lock);
+}
+
+uint64_t pipe_decoder_corrupt(struct pipe_decoder *d)
+{
+    uint64_t corrupt;
+    g_mutex_lock(&d->lock);
+    corrupt = d->corrupt;
+    g_mutex_unlock(&d->lock);
+    return corrupt;
+}
+
+GstCaps *pipe_decoder_caps(struct pipe_decoder *d)
+{
+    return d->first ? gst_sample_get_caps(d->first) : NULL;
+}

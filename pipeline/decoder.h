@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** decoder.h: one GStreamer pipeline from an input to mapped frames. */
+#ifndef PIPELINE_DECODER_H
+#define PIPELINE_DECODER_H
+
+#include "internal.h"
+
+struct pipe_decoder {
+    GstElement *pipeline, *tail, *appsink; /* tail: bin of convert, flip, appsink */
+    GMutex lock;
+    GCond cond;               /* a frame, trouble, the end, or stop */
+    struct pipe_trouble trouble;
+    char *name;               /* for messages */
+    char *path;               /* local file, or NULL */
+    bool live, image, video_only;
+    bool stopped, eos, ready; /* ready: every stream is known */
+    bool linked;              /* a video stream feeds the tail */
+    bool has_audio;
+    bool absolute;            /* see pipe_sample_time */
+    uint32_t other;           /* streams that are no video */
+    uint64_t corrupt;         /* decoder warnings, and frames marked as damaged */
+    uint32_t rotation;
+    bool flipped;
+    bool hdr;                 /* PQ */
+    uint8_t pq[256];
+    char container[32], codec[64];
+    GPtrArray *streams;       /* of struct pipe_stream */
+    GstSample *first;         /* prerolled, not yet read */
+    int64_t last_ns, step_ns; /* to guess a missing time */
+    int64_t duration_ns;      /* -1 unknown */
+    uint64_t pushed;          /* bytes of a stream that cannot be sought */
+    uint64_t patch_offset;    /* of the MP4 header's duration, see plug.c; 0: none */
+    uint32_t patch_bytes;
+    uint64_t patch_value;
+};
+struct pipe_decoder *pipe_decoder_open(const struct pipe_input *input, const char *file, bool video_only, struct segman_error *error);
+void pipe_decoder_destroy(struct pipe_decoder *d);
+/** One frame; duration -1 and name empty. */
+enum pipe_status pipe_decoder_read(struct pipe_decoder *d, struct pipe_frame *frame, struct segman_error *error);
+void pipe_decoder_stop(struct pipe_decoder *d);
+uint64_t pipe_decoder_corrupt(struct pipe_decoder *d);
+/** Caps of the first frame; NULL before. */
+GstCaps *pipe_decoder_caps(struct pipe_decoder *d);
+
+/* ---- plug.c */
+/** Has decodebin decode video only, and damaged frames counted. */
+void pipe_plug(struct pipe_decoder *d, GstElement *uridecodebin);
+
+/* ---- tail.c */
+/** Bin of videoconvert, videoflip and appsink (a reference to it in d->appsink), with rotation obeyed. */
+GstElement *pipe_tail_create(struct pipe_decoder *d, struct segman_error *error);
+
+#endif

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The public source: one decoder for a video, one after the other for a sequence of images. */
+#include "decoder.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Reading gives up where more than half of at least this many frames were damaged. */
+enum { CORRUPT_LEAST = 100 };
+/* Packets of other streams are kept for a sink that is opened within this many frames. */
+enum { PATIENCE_FRAMES = 300 };
+
+struct pipe_source {
+    struct pipe_input input;
+    struct pipe_source_info info;
+    struct pipe_source_params params;
+    GMutex lock;                  /* guards decoder's exchange, and the flags */
+    struct pipe_decoder *decoder; /* of images: the next file's, opened; NULL: none open */
+    bool stopped, ended, attached;
+    uint64_t frames;              /* handed out */
+    uint64_t corrupt;             /* of decoders that are gone */
+    guint file;                   /* next file of a sequence */
+    const char *current;          /* file of the frame last read */
+    double image_fps;
+};
+
+static struct pipe_decoder *swap_decoder(struct pipe_source *s, struct pipe_decoder *decoder)
+{
+    struct pipe_decoder *old;
+    g_mutex_lock(&s->lock);
+    old = s->decoder;
+    s->decoder = decoder;
+    if (decoder && s->stopped)
+        pipe_decoder_stop(decoder);
+    g_mutex_unlock(&s->lock);
+    return old;
+}
+
+/** Of a sequence: opens the next file that can be decoded, counting those that cannot. False at the end. */
+static bool open_next_image(struct pipe_source *s, struct segman_error *error)
+{
+    struct pipe_decoder *decoder = NULL;
+    while (!decoder && s->file < s->input.files->len) {
+        const char *path = g_ptr_array_index(s->input.files, s->file++);
+        decoder = pipe_decoder_open(&s->input, path, true, error);
+        if (!decoder) {
+            pipe_log(SEGMAN_LOG_WARNING, "skipped: %s", error->message);
+            s->corrupt++;
+        } else {
+            s->current = path;
+        }
+    }
+    if (decoder)
+        pipe_decoder_destroy(swap_decoder(s, decoder));
+    return decoder != NULL;
+}
+
+/* ---- what the source is ---------------------------------------------------------------------- */
+
+static enum pipe_kind kind_of(const struct pipe_input *input)
+{
+    switch (input->type) {
+    case PIPE_INPUT_IMAGE:
+        return PIPE_KIND_IMAGE;
+    case PIPE_INPUT_IMAGES:
+        return PIPE_KIND_IMAGES;
+    case PIPE_INPUT_TEST:
+        return PIPE_KIND_TEST;
+    case PIPE_INPUT_CAMERA:
+        return PIPE_KIND_LIVE;
+    default:
+        return input->live ? PIPE_KIND_LIVE : PIPE_KIND_VIDEO;
+    }
+}
+
+static void describe_colour(struct pipe_source_info *info, const GstVideoInfo *video, bool hdr)
+{
+    GstVideoColorimetry colour = video->colorimetry;
+    char *text;
+    if (hdr)
+        colour.transfer = GST_VIDEO_TRANSFER_BT709;
+    text = gst_video_colorimetry_to_string(&colour);
+    g_strlcpy(info->colorimetry, text ? text : "", sizeof info->colorimetry);
+    g_free(text);
+}
+
+static void describe_times(struct pipe_source *s, const GstVideoInfo *video)
+{
+    struct pipe_source_info *info = &s->info;
+    info->fps_num = (uint32_t)MAX(video->fps_n, 0);
+    info->fps_den = (uint32_t)MAX(video->fps_d, 1);
+    info->duration_ns = s->decoder->duration_ns;
+    info->frames = -1;
+    if (info->kind == PIPE_KIND_IMAGE)
+        info->frames = 1;
+    else if (info->duration_ns > 0 && info->fps_num)
+        info->frames = (int64_t)gst_util_uint64_scale_round((guint64)info->duration_ns, info->fps_num, info->fps_den * GST_SECOND);
+    if (info->kind == PIPE_KIND_IMAGE || info->kind == PIPE_KIND_LIVE)
+        info->duration_ns = -1;
+    if (info->kind == PIPE_KIND_IMAGES) {
+        info->frames = s->input.files->len;
+        info->fps_num = (uint32_t)lround(s->image_fps * 1000);
+        info->fps_den = 1000;
+        info->duration_ns = (int64_t)(1e9 * (double)info->frames / s->image_fps);
+    }
+    if (!info->fps_num)
+        info->fps_den = 1;
+}
+
+static bool describe(struct pipe_source *s, struct segman_error *error)
+{
+    struct pipe_source_info *info = &s->info;
+    struct pipe_decoder *d = s->decoder;
+    GstVideoInfo video;
+
+    info->kind = kind_of(&s->input);
+    if (!gst_video_info_from_caps(&video, pipe_decoder_caps(d)) || !pipe_format_from_video_info(&info->format, &video))
+        return segman_fail(error, SEGMAN_ERROR_FORMAT, "frames of %s have an unknown format", s->input.name);
+    describe_times(s, &video);
+    describe_colour(info, &video, d->hdr);
+    info->par_num = (uint32_t)MAX(video.par_n, 1);
+    info->par_den = (uint32_t)MAX(video.par_d, 1);
+    g_mutex_lock(&d->lock);
+    info->rotation = d->rotation;
+    info->flipped = d->flipped;
+    info->hdr = d->hdr;
+    info->has_audio = d->has_audio;
+    g_strlcpy(info->container, d->container, sizeof info->container);
+    g_strlcpy(info->codec, d->codec, sizeof info->codec);
+    g_mutex_unlock(&d->lock);
+    if (info->hdr)
+        pipe_log(SEGMAN_LOG_INFO, "%s is in high dynamic range (PQ): its brightness is mapped to the standard range", s->input.name);
+    return true;
+}
+
+struct pipe_source *pipe_source_open(const struct pipe_source_params *params, struct segman_error *error)
+{
+    struct pipe_source *s = g_new0(struct pipe_source, 1);
+    struct segman_error scratch;
+
+    if (!error)
+        error = &scratch;
+    g_mutex_init(&s->lock);
+    s->params = *params;
+    s->params.input = NULL;
+    s->image_fps = params->image_fps > 0 ? params->image_fps : 25;
+    if (!pipe_input_probe(&s->input, params->input, error))
+        goto fail;
+    if (s->input.files) {
+        if (!open_next_image(s, error))
+            goto fail;
+    } else {
+        s->decoder = pipe_decoder_open(&s->input, NULL, params->video_only || s->input.type == PIPE_INPUT_IMAGE, error);
+        s->current = s->input.path;
+        if (!s->decoder)
+            goto fail;
+    }
+    if (!describe(s, error))
+        goto fail;
+    return s;
+fail:
+    pipe_source_destroy(s);
+    return NULL;
+}
+
+void pipe_source_destroy(struct pipe_source *s)
+{
+    if (!s)
+        return;
+    pipe_decoder_destroy(s->decoder);
+    pipe_input_finish(&s->input);
+    g_mutex_clear(&s->lock);
+    g_free(s);
+}
+
+const struct pipe_source_info *pipe_source_info(const struct pipe_source *s)
+{
+    return &s->info;
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+static bool too_many_corrupt(struct pipe_source *s, struct segman_error *error)
+{
+    uint64_t corrupt = pipe_source_corrupt(s), all = corrupt + s->frames;
+    if (all < CORRUPT_LEAST || corrupt * 2 <= all)
+        return false;
+    segman_fail(error, SEGMAN_ERROR_FORMAT, "%s is too damaged: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " frames could not be decoded",
+                s->input.name, corrupt, all);
+    return true;
+}
+
+/** Nobody asked for the other streams' packets: they must not pile up, nor hold back the demuxer. */
+static void discard_unwanted(struct pipe_source *s)
+{
+    bool attached;
+    g_mutex_lock(&s->lock);
+    attached = s->attached;
+    g_mutex_unlock(&s->lock);
+    if (attached || s->frames < PATIENCE_FRAMES)
+        return;
+    for (guint i = 0; i < s->decoder->streams->len; i++)
+        pipe_stream_discard(g_ptr_array_index(s->decoder->streams, i));
+}
+
+static void name_frame(struct pipe_source *s, struct pipe_frame *frame)
+{
+    frame->index = s->frames++;
+    if (s->info.kind == PIPE_KIND_IMAGES || s->info.kind == PIPE_KIND_IMAGE) {
+        char *base = g_path_get_basename(s->current);
+        g_strlcpy(frame->name, base, sizeof frame->name);
+        g_free(base);
+    }
+    if (s->info.kind == PIPE_KIND_IMAGES) {
+        frame->pts_ns = (int64_t)llround(1e9 * (double)frame->index / s->image_fps);
+        frame->duration_ns = (int64_t)llround(1e9 * (double)(frame->index + 1) / s->image_fps) - frame->pts_ns;
+    } else if (s->info.kind == PIPE_KIND_IMAGE) {
+        frame->pts_ns = 0;
+        frame->duration_ns = -1;
+    }
+}
+
+static void mark_ended(struct pipe_source *s)
+{
+    g_mutex_lock(&s->lock);
+    s->ended = true;
+    g_mutex_unlock(&s->lock);
+}
+
+static bool is_stopped(struct pipe_source *s)
+{
+    bool stopped;
+    g_mutex_lock(&s->lock);
+    stopped = s->stopped;
+    g_mutex_unlock(&s->lock);
+    return stopped;
+}
+
+static enum pipe_status read_image_of_sequence(struct pipe_source *s, struct pipe_frame *frame, struct segman_error *error)
+{
+    enum pipe_status status = PIPE_END;
+    if (s->frames && !open_next_image(s, error))
+        return is_stopped(s) ? PIPE_STOPPED : PIPE_END;
+    if (!is_stopped(s))
+        status = pipe_decoder_read(s->decoder, frame, error);
+    return is_stopped(s) && status != PIPE_FRAME ? PIPE_STOPPED : status;
+}
+
+enum pipe_status pipe_source_read(struct pipe_source *s, struct pipe_frame *frame, struct segman_error *error)
+{
+    struct segman_error scratch;
+    enum pipe_status status;
+
+    if (!error)
+        error = &scratch;
+    *frame = (struct pipe_frame){.duration_ns = -1};
+    if (is_stopped(s))
+        return PIPE_STOPPED;
+    if (s->ended)
+        return PIPE_END;
+    status = s->input.files ? read_image_of_sequence(s, frame, error) : pipe_decoder_read(s->decoder, frame, error);
+    if (status == PIPE_FRAME)
+        name_frame(s, frame);
+    if ((status == PIPE_FRAME || status == PIPE_END) && too_many_corrupt(s, error)) {
+        pipe_frame_release(frame);
+        status = PIPE_ERROR;
+    }
+    if (status == PIPE_FRAME)
+        discard_unwanted(s);
+    else if (status != PIPE_STOPPED)
+        mark_ended(s);
+    return status;
+}
+
+void pipe_source_stop(struct pipe_source *s)
+{
+    g_mutex_lock(&s->lock);
+    s->stopped = true;
+    if (s->decoder)
+        pipe_decoder_stop(s->decoder);
+    g_mutex_unlock(&s->lock);
+}
+
+uint64_t pipe_source_corrupt(const struct pipe_source *s)
+{
+    return s->corrupt + (s->decoder ? pipe_decoder_corrupt(s->decoder) : 0);
+}
+
+/* ---- for sinks ------------------------------------------------------------------------------- */
+
+GPtrArray *pipe_source_streams(struct pipe_source *s)
+{
+    return s->decoder->streams;
+}
+
+bool pipe_source_ended(struct pipe_source *s)
+{
+    bool ended;
+    g_mutex_lock(&s->lock);
+    ended = s->ended && !s->stopped;
+    g_mutex_unlock(&s->lock);
+    return ended;
+}
+
+void pipe_source_attach(struct pipe_source *s, bool attached)
+{
+    g_mutex_lock(&s->lock);
+    s->attached = attached;
+    g_mutex_unlock(&s->lock);
+}
+
+const struct pipe_input *pipe_source_input(const struct pipe_source *s)
+{
+    return &s->input;
+}
+
+const char *pipe_source_file(const struct pipe_source *s)
+{
+    return s->current;
+}
