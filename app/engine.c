@@ -5,29 +5,14 @@
 #include "paths.h"
 
 #include <glib.h>
-#include <stdlib.h>
+
 #include <string.h>
-
-#define NO_DRIVER_HELP "on Debian and Ubuntu the package mesa-vulkan-drivers brings Vulkan drivers for AMD, Intel and the CPU"
-
-static bool any_device(void)
-{
-    struct segman_device_info *devices = NULL;
-    size_t count = 0;
-    bool any = segman_list_devices(&devices, &count, NULL) && count > 0;
-
-    free(devices);
-    return any;
-}
 
 void app_engine_explain(const struct segman_error *error)
 {
     app_log(SEGMAN_LOG_ERROR, "%s", error->message);
     switch (error->status) {
-    case SEGMAN_ERROR_NO_DEVICE:
-        if (!any_device())
-            app_log(SEGMAN_LOG_ERROR, NO_DRIVER_HELP);
-        break;
+
     case SEGMAN_ERROR_DEVICE_MEMORY:
         app_log(SEGMAN_LOG_ERROR, "a smaller --size, --precision f16 or a smaller model needs less GPU memory");
         break;
