@@ -5,14 +5,12 @@
 #include "paths.h"
 
 #include <glib.h>
-
 #include <string.h>
 
 void app_engine_explain(const struct segman_error *error)
 {
     app_log(SEGMAN_LOG_ERROR, "%s", error->message);
     switch (error->status) {
-
     case SEGMAN_ERROR_DEVICE_MEMORY:
         app_log(SEGMAN_LOG_ERROR, "a smaller --size, --precision f16 or a smaller model needs less GPU memory");
         break;
