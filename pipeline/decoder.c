@@ -60,10 +60,15 @@ static GstBusSyncReply on_message(GstBus *bus, GstMessage *message, gpointer use
 static GstFlowReturn on_new_sample(GstAppSink *appsink, gpointer user)
 {
     struct pipe_decoder *d = user;
+    bool live;
     (void)appsink;
     g_mutex_lock(&d->lock);
-    g_cond_broadcast(&d->cond);
+    live = d->params.mailbox != NULL;
+    if (!live)
+        g_cond_broadcast(&d->cond);
     g_mutex_unlock(&d->lock);
+    if (live)
+        pipe_capture_sample(d);
     return GST_FLOW_OK;
 }
 
@@ -77,14 +82,18 @@ static void on_eos(GstAppSink *appsink, gpointer user)
     g_mutex_unlock(&d->lock);
 }
 
-static void on_no_more_pads(GstElement *element, gpointer user)
+void pipe_decoder_ready(struct pipe_decoder *d)
 {
-    struct pipe_decoder *d = user;
-    (void)element;
     g_mutex_lock(&d->lock);
     d->ready = true;
     g_cond_broadcast(&d->cond);
     g_mutex_unlock(&d->lock);
+}
+
+static void on_no_more_pads(GstElement *element, gpointer user)
+{
+    (void)element;
+    pipe_decoder_ready(user);
 }
 
 static void link_video(struct pipe_decoder *d, GstPad *pad)
@@ -99,12 +108,10 @@ static void link_video(struct pipe_decoder *d, GstPad *pad)
     gst_object_unref(sink);
 }
 
-static void on_pad_added(GstElement *element, GstPad *pad, gpointer user)
+void pipe_decoder_link(struct pipe_decoder *d, GstPad *pad)
 {
-    struct pipe_decoder *d = user;
     GstCaps *caps = gst_pad_get_current_caps(pad);
     const char *name;
-    (void)element;
 
     if (!caps)
         caps = gst_pad_query_caps(pad, NULL);
@@ -121,6 +128,12 @@ static void on_pad_added(GstElement *element, GstPad *pad, gpointer user)
         g_mutex_unlock(&d->lock);
     }
     gst_caps_unref(caps);
+}
+
+static void on_pad_added(GstElement *element, GstPad *pad, gpointer user)
+{
+    (void)element;
+    pipe_decoder_link(user, pad);
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -145,47 +158,6 @@ static GstElement *make_test(struct pipe_decoder *d, const char *text)
         d->duration_ns = (int64_t)gst_util_uint64_scale((guint64)frames, GST_SECOND, fps);
     g_free(line);
     return bin;
-}
-
-static GstElement *make_camera(const char *device)
-{
-    GError *failure = NULL;
-    GstElement *bin = gst_parse_bin_from_description("v4l2src name=camera ! decodebin", FALSE, &failure), *camera;
-    g_clear_error(&failure);
-    if (!bin)
-        return NULL;
-    camera = gst_bin_get_by_name(GST_BIN(bin), "camera");
-    g_object_set(camera, "device", device, NULL);
-    gst_object_unref(camera);
-    return bin;
-}
-
-/** decodebin inside the camera's bin makes its pad late: it is shown to the outside when it comes. */
-static void on_camera_pad(GstElement *decodebin, GstPad *pad, gpointer user)
-{
-    struct pipe_decoder *d = user;
-    GstObject *bin = gst_object_get_parent(GST_OBJECT(decodebin));
-    GstPad *ghost = gst_ghost_pad_new(NULL, pad);
-    gst_pad_set_active(ghost, TRUE);
-    gst_element_add_pad(GST_ELEMENT(bin), ghost);
-    on_pad_added(GST_ELEMENT(bin), ghost, d);
-    gst_object_unref(bin);
-}
-
-static bool add_camera(struct pipe_decoder *d, const char *device, struct segman_error *error)
-{
-    GstElement *bin = make_camera(device), *decodebin;
-    if (!bin)
-        return segman_fail(error, SEGMAN_ERROR_UNSUPPORTED, "cameras need v4l2src (Debian package gstreamer1.0-plugins-good)");
-    gst_bin_add(GST_BIN(d->pipeline), bin);
-    decodebin = gst_bin_get_by_name(GST_BIN(bin), "decodebin0");
-    for (GList *i = GST_BIN_CHILDREN(bin); i && !decodebin; i = i->next)
-        if (!strcmp(GST_OBJECT_NAME(gst_element_get_factory(i->data)), "decodebin"))
-            decodebin = gst_object_ref(i->data);
-    g_signal_connect(decodebin, "pad-added", G_CALLBACK(on_camera_pad), d);
-    g_signal_connect(decodebin, "no-more-pads", G_CALLBACK(on_no_more_pads), d);
-    gst_object_unref(decodebin);
-    return true;
 }
 
 static bool add_uri(struct pipe_decoder *d, const char *uri, struct segman_error *error)
@@ -229,13 +201,18 @@ static bool build(struct pipe_decoder *d, const struct pipe_input *input, const 
     gst_bin_add(GST_BIN(d->pipeline), d->tail);
     g_object_set(d->appsink, "max-buffers", d->live ? 1 : QUEUE_FRAMES, "drop", d->live, NULL);
     gst_app_sink_set_callbacks(GST_APP_SINK(d->appsink), &callbacks, d, NULL);
+    if (d->live) { /* its times are then on the clock that everything else here uses */
+        GstClock *clock = gst_system_clock_obtain();
+        gst_pipeline_use_clock(GST_PIPELINE(d->pipeline), clock);
+        gst_object_unref(clock);
+    }
     bus = gst_pipeline_get_bus(GST_PIPELINE(d->pipeline));
     gst_bus_set_sync_handler(bus, on_message, d, NULL);
     gst_object_unref(bus);
     if (input->type == PIPE_INPUT_TEST)
         return add_test(d, input->uri, error);
     if (input->type == PIPE_INPUT_CAMERA)
-        return add_camera(d, input->uri, error);
+        return pipe_camera_add(d, error);
     uri = file ? gst_filename_to_uri(file, NULL) : g_strdup(input->uri);
     ok = uri ? add_uri(d, uri, error) : segman_fail(error, SEGMAN_ERROR_IO, "cannot open %s", d->name);
     g_free(uri);
@@ -244,10 +221,11 @@ static bool build(struct pipe_decoder *d, const struct pipe_input *input, const 
 
 /* ---- frames ---------------------------------------------------------------------------------- */
 
-/** Waits, with the lock held, until there is a sample, or there will be none: NULL then. */
-static GstSample *wait_sample(struct pipe_decoder *d, bool opening)
+/** Waits, with the lock held, until there is a sample, or there will be none, or not by limit_us: NULL then. */
+static GstSample *wait_sample(struct pipe_decoder *d, bool opening, gint64 limit_us)
 {
     gint64 grace = 0;
+    d->timed_out = false;
     for (;;) {
         GstSample *sample;
         bool ended = d->eos || d->trouble.error; /* read before the queue: what came before them is in it by now */
@@ -267,18 +245,22 @@ static GstSample *wait_sample(struct pipe_decoder *d, bool opening)
                 return NULL;
             g_cond_wait_until(&d->cond, &d->lock, grace);
         } else {
-            /* The time limit only guards against a frame that came between the pull and the wait. */
-            g_cond_wait_until(&d->cond, &d->lock, g_get_monotonic_time() + 20 * G_TIME_SPAN_MILLISECOND);
+            gint64 now = g_get_monotonic_time();
+            d->timed_out = now >= limit_us;
+            if (d->timed_out)
+                return NULL;
+            /* The 20 ms only guard against a frame that came between the pull and the wait. */
+            g_cond_wait_until(&d->cond, &d->lock, MIN(limit_us, now + 20 * G_TIME_SPAN_MILLISECOND));
         }
     }
 }
 
 /** Skips, and counts, frames that the decoder marked as damaged. */
-static GstSample *next_sample(struct pipe_decoder *d, bool opening)
+static GstSample *next_sample(struct pipe_decoder *d, bool opening, gint64 limit_us)
 {
     GstSample *sample;
     g_mutex_lock(&d->lock);
-    while ((sample = wait_sample(d, opening)) && GST_BUFFER_FLAG_IS_SET(gst_sample_get_buffer(sample), GST_BUFFER_FLAG_CORRUPTED)) {
+    while ((sample = wait_sample(d, opening, limit_us)) && GST_BUFFER_FLAG_IS_SET(gst_sample_get_buffer(sample), GST_BUFFER_FLAG_CORRUPTED)) {
         gst_sample_unref(sample);
         d->corrupt++;
     }
@@ -291,7 +273,11 @@ static bool explain_no_frame(struct pipe_decoder *d, struct segman_error *error)
     bool no_video;
     g_mutex_lock(&d->lock);
     no_video = d->ready && !d->linked && d->other && !d->trouble.missing[0];
-    if (no_video)
+    if (pipe_camera_explain(d, error))
+        ;
+    else if (d->timed_out)
+        segman_fail(error, SEGMAN_ERROR_IO, "%s sent no frame within %d seconds", d->name, pipe_capture_patience(d));
+    else if (no_video)
         segman_fail(error, SEGMAN_ERROR_FORMAT, "%s has no video in it, only %s", d->name, d->has_audio ? "audio" : "other streams");
     else if (d->trouble.error || d->trouble.missing[0])
         pipe_trouble_input(&d->trouble, d->name, error);
@@ -301,7 +287,15 @@ static bool explain_no_frame(struct pipe_decoder *d, struct segman_error *error)
     return false;
 }
 
-static bool preroll(struct pipe_decoder *d, struct segman_error *error)
+static bool wait_first(struct pipe_decoder *d)
+{
+    if (d->params.mailbox)
+        return pipe_capture_wait_first(d);
+    d->first = next_sample(d, true, G_MAXINT64);
+    return d->first != NULL;
+}
+
+bool pipe_decoder_start(struct pipe_decoder *d, struct segman_error *error)
 {
     gint64 duration;
     /* A failed state change is told by an error message with the reason, which may still be on its way. */
@@ -310,34 +304,45 @@ static bool preroll(struct pipe_decoder *d, struct segman_error *error)
         d->trouble.error = true;
         g_mutex_unlock(&d->lock);
     }
-    d->first = next_sample(d, true);
-    if (!d->first)
+    if (!wait_first(d))
         return explain_no_frame(d, error);
     if (d->duration_ns < 0 && gst_element_query_duration(d->pipeline, GST_FORMAT_TIME, &duration) && duration > 0)
         d->duration_ns = duration;
     return true;
 }
 
-struct pipe_decoder *pipe_decoder_open(const struct pipe_input *input, const char *file, bool video_only, struct segman_error *error)
+struct pipe_decoder *pipe_decoder_create(const struct pipe_decoder_params *params, struct segman_error *error)
 {
     struct pipe_decoder *d = g_new0(struct pipe_decoder, 1);
+    const struct pipe_input *input = params->input;
+    const char *file = params->file;
 
     g_mutex_init(&d->lock);
     g_cond_init(&d->cond);
     d->streams = g_ptr_array_new_with_free_func((GDestroyNotify)pipe_stream_destroy);
+    d->params = *params;
+    d->params.file = NULL;
     d->name = g_strdup(file ? file : input->name);
     d->path = g_strdup(file ? file : input->path);
-    d->live = input->live;
+    d->live = params->mailbox != NULL;
     d->image = file || input->type == PIPE_INPUT_IMAGE;
-    d->video_only = video_only;
+    d->video_only = params->video_only;
     d->duration_ns = -1;
     d->last_ns = -1;
     d->step_ns = 40 * GST_MSECOND;
-    if (!build(d, input, file, error) || !preroll(d, error)) {
-        pipe_decoder_destroy(d);
-        return NULL;
-    }
-    return d;
+    if (build(d, input, file, error))
+        return d;
+    pipe_decoder_destroy(d);
+    return NULL;
+}
+
+struct pipe_decoder *pipe_decoder_open(const struct pipe_decoder_params *params, struct segman_error *error)
+{
+    struct pipe_decoder *d = pipe_decoder_create(params, error);
+    if (d && pipe_decoder_start(d, error))
+        return d;
+    pipe_decoder_destroy(d);
+    return NULL;
 }
 
 void pipe_decoder_destroy(struct pipe_decoder *d)
@@ -357,25 +362,12 @@ void pipe_decoder_destroy(struct pipe_decoder *d)
     g_clear_object(&d->pipeline);
     g_free(d->name);
     g_free(d->path);
+    g_free(d->camera_id);
+    g_free(d->camera_others);
+    gst_clear_caps(&d->caps);
     g_cond_clear(&d->cond);
     g_mutex_clear(&d->lock);
     g_free(d);
-}
-
-struct held_frame {
-    GstSample *sample;
-    GstVideoFrame video;
-};
-
-void pipe_frame_release(struct pipe_frame *frame)
-{
-    struct held_frame *held = frame ? frame->opaque : NULL;
-    if (!held)
-        return;
-    gst_video_frame_unmap(&held->video);
-    gst_sample_unref(held->sample);
-    g_free(held);
-    frame->opaque = NULL;
 }
 
 /** Time of the frame; guessed from the one before where the file has none. */
@@ -388,28 +380,6 @@ static int64_t frame_time(struct pipe_decoder *d, GstSample *sample)
         d->step_ns = time - d->last_ns;
     d->last_ns = MAX(time, 0);
     return d->last_ns;
-}
-
-static bool map_frame(struct pipe_decoder *d, GstSample *sample, struct pipe_frame *frame)
-{
-    struct held_frame *held = g_new0(struct held_frame, 1);
-    GstBuffer *buffer = gst_sample_get_buffer(sample);
-    GstVideoInfo info;
-
-    if (!gst_video_info_from_caps(&info, gst_sample_get_caps(sample)) || !pipe_format_from_video_info(&frame->format, &info) ||
-        !gst_video_frame_map(&held->video, &info, buffer, GST_MAP_READ)) {
-        g_free(held);
-        return false;
-    }
-    held->sample = gst_sample_ref(sample);
-    for (guint i = 0; i < GST_VIDEO_FRAME_N_PLANES(&held->video) && i < 3; i++) {
-        frame->plane[i] = GST_VIDEO_FRAME_PLANE_DATA(&held->video, i);
-        frame->stride[i] = (uint32_t)GST_VIDEO_FRAME_PLANE_STRIDE(&held->video, i);
-    }
-    frame->opaque = held;
-    frame->pts_ns = frame_time(d, sample);
-    frame->duration_ns = GST_BUFFER_DURATION_IS_VALID(buffer) ? (int64_t)GST_BUFFER_DURATION(buffer) : -1;
-    return true;
 }
 
 /** What the end of the frames means. */
@@ -427,18 +397,19 @@ static enum pipe_status end_status(struct pipe_decoder *d, struct segman_error *
     return status;
 }
 
-enum pipe_status pipe_decoder_read(struct pipe_decoder *d, struct pipe_frame *frame, struct segman_error *error)
+enum pipe_status pipe_decoder_read(struct pipe_decoder *d, int64_t timeout_ns, struct pipe_frame *frame, struct segman_error *error)
 {
     GstSample *sample = d->first;
     bool mapped;
 
     d->first = NULL;
-    *frame = (struct pipe_frame){.duration_ns = -1};
+    *frame = (struct pipe_frame){.duration_ns = -1, .captured_ns = -1};
     if (!sample)
-        sample = next_sample(d, false);
+        sample = next_sample(d, false, timeout_ns < 0 ? G_MAXINT64 : g_get_monotonic_time() + timeout_ns / 1000);
     if (!sample)
-        return end_status(d, error);
-    mapped = map_frame(d, sample, frame);
+        return d->timed_out ? PIPE_TIMEOUT : end_status(d, error);
+    mapped = pipe_frame_map(frame, sample);
+    frame->pts_ns = frame_time(d, sample);
     gst_sample_unref(sample);
     if (mapped)
         return PIPE_FRAME;
@@ -465,5 +436,5 @@ uint64_t pipe_decoder_corrupt(struct pipe_decoder *d)
 
 GstCaps *pipe_decoder_caps(struct pipe_decoder *d)
 {
-    return d->first ? gst_sample_get_caps(d->first) : NULL;
+    return d->first ? gst_sample_get_caps(d->first) : d->caps;
 }
