@@ -8,8 +8,6 @@
 
 #include "internal.h"
 
-#define NO_DRIVER_HINT "install a Vulkan driver (Debian: mesa-vulkan-drivers, or the vendor's own)"
-
 static VKAPI_ATTR VkBool32 VKAPI_CALL on_message(VkDebugUtilsMessageSeverityFlagBitsEXT severity, VkDebugUtilsMessageTypeFlagsEXT types,
                                                  const VkDebugUtilsMessengerCallbackDataEXT *data, void *user)
 {
@@ -82,7 +80,7 @@ static int choose(const struct segman_device_info *infos, uint32_t count, const 
     if (best >= 0)
         return best;
     if (!count)
-        segman_fail(error, SEGMAN_ERROR_NO_DEVICE, "No Vulkan device was found: " NO_DRIVER_HINT);
+        segman_fail(error, SEGMAN_ERROR_NO_DEVICE, "No Vulkan device was found: " GPU_NO_DRIVER_HINT);
     else if (unfit >= 0)
         segman_fail(error, SEGMAN_ERROR_UNSUPPORTED, "The device %s lacks %s", infos[unfit].name, infos[unfit].lacks);
     else
@@ -175,10 +173,8 @@ static bool open_instance(struct gpu *gpu, bool validation, struct segman_error 
 {
     bool debug_utils, layer;
     VkResult r = gpu_instance_create(validation, &gpu->instance, &debug_utils, &layer);
-    if (r == VK_ERROR_INCOMPATIBLE_DRIVER)
-        return segman_fail(error, SEGMAN_ERROR_NO_DEVICE, "No Vulkan driver was found: " NO_DRIVER_HINT);
     if (r < 0)
-        return gpu_fail(error, r, "Starting Vulkan");
+        return gpu_instance_fail(r, error);
     if (validation && !layer)
         gpu_log(gpu, SEGMAN_LOG_WARNING, "The Vulkan validation layer is not installed (Debian: vulkan-validationlayers)");
     if (layer)

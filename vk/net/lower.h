@@ -98,6 +98,7 @@ bool lower_pass(struct lower *l, const struct lower_pass *pass);
 
 struct net_op_impl {
     const char *name;
+    bool writes_views; /* its output may be a range of channels of a larger tensor (a part of a concat) */
     /** Bytes of scratch for the node (each piece aligned to 256 by the caller's own arithmetic); NULL: none. */
     uint64_t (*scratch)(const struct node *node, const struct net_memory *in, bool f16);
     /** Adds the node's passes; false after an error (lower_* have recorded it). NULL: no passes (a view). */
@@ -122,12 +123,6 @@ uint64_t op_attention_scratch(const struct node *node, const struct net_memory *
 bool op_scan_lower(struct lower *l, const struct node *node);
 uint64_t op_scan_scratch(const struct node *node, const struct net_memory *in, bool f16);
 
-/** 1: the quad after the last channels is padding, which the op fills with zeros; 0: it has none, or is a view into another tensor. */
-static inline uint32_t lower_pad(const struct net_memory *m)
-{
-    return m->c % 8 == 4 && m->offset4 == 0 && m->stride4 == m->c / 4 + 1;
-}
-
 static inline uint32_t div_up(uint32_t a, uint32_t b)
 {
     return (a + b - 1) / b;
@@ -137,14 +132,10 @@ static inline uint64_t align_up(uint64_t a, uint64_t b)
     return (a + b - 1) / b * b;
 }
 
-/**
- * Quads of every pixel that an op writes to its output: past the channels zeros, up to the stride where the memory is the
- * tensor's own; a view's neighbours are left alone.
- */
+/** Quads of every pixel that an op writes to its output: its channels, and the zeros after them. */
 static inline uint32_t lower_quads(const struct net_memory *y)
 {
-    uint32_t own = (y->c + 7) / 8 * 2;
-    return !y->offset4 && y->stride4 == own ? own : (y->c + 3) / 4;
+    return div_up(y->c, 4) + y->pad4;
 }
 
 #endif

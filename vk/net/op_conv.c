@@ -152,7 +152,7 @@ bool op_conv_lower(struct lower *l, const struct node *node)
                                    .cq = s.cq,
                                    .kq = s.kq,
                                    .nq = s.nq,
-                                   .n_store = y.stride4,
+                                   .n_store = lower_quads(&y),
                                    .params = (uint32_t)s.weights,
                                    .pad = node->pad,
                                    .rq = div_up(y.c, 4)};
