@@ -48,6 +48,7 @@ struct layer_norm_push {
     uint m;                  /* pixels */
     uint x_stride, x_offset; /* input */
     uint y_stride, y_offset; /* output */
+    uint r_stride, r_offset; /* residual */
     uint c;                  /* channels */
     uint cq;                 /* quads of channels */
     uint nq;                 /* quads of an output pixel to write */

@@ -14,9 +14,11 @@ struct block {
 static struct block choose(const struct gpu_caps *caps, const struct net_memory *y)
 {
     static const struct block blocks[] = {{4, 2}, {4, 1}, {2, 1}};
+    if (caps->cpu) /* loads are dear, registers are memory */
+        return y->w > 8 ? (struct block){8, 2} : blocks[0];
     for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++) {
         uint64_t n = (uint64_t)div_up(y->w, blocks[i].strip) * div_up(y->h, blocks[i].rows) * y->stride4;
-        if (caps->cpu || n >= FULL_GPU)
+        if (n >= FULL_GPU)
             return blocks[i];
     }
     return (struct block){1, 1};
