@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "coop.h"
 #include "internal.h"
 
 static VKAPI_ATTR VkBool32 VKAPI_CALL on_message(VkDebugUtilsMessageSeverityFlagBitsEXT severity, VkDebugUtilsMessageTypeFlagsEXT types,
@@ -131,7 +132,7 @@ static void fill_caps(struct gpu *gpu)
     gpu->caps = (struct gpu_caps){
         .fp16 = gpu->info.fp16,
         .storage16 = half.storageBuffer16BitAccess,
-        .cooperative_matrix = gpu->info.cooperative_matrix,
+        .coop = gpu_coop_query(gpu),
         .timestamps = gpu->timestamp_bits != 0,
         .unified_memory = unified && gpu->info.type != SEGMAN_DEVICE_DISCRETE,
         .cpu = gpu->info.type == SEGMAN_DEVICE_CPU,
@@ -153,15 +154,29 @@ static bool create_device(struct gpu *gpu, struct segman_error *error)
                                            .queueFamilyIndex = gpu->queue_family,
                                            .queueCount = 1,
                                            .pQueuePriorities = &priority};
-    VkPhysicalDeviceVulkan13Features v13 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES, .synchronization2 = VK_TRUE, .maintenance4 = VK_TRUE};
-    VkPhysicalDeviceVulkan12Features v12 = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES, .pNext = &v13, .timelineSemaphore = VK_TRUE, .shaderFloat16 = gpu->caps.fp16};
+    const bool matrices = gpu->caps.coop.m != 0;
+    const char *extensions[] = {VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME};
+    VkPhysicalDeviceCooperativeMatrixFeaturesKHR coop = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR,
+                                                         .cooperativeMatrix = VK_TRUE};
+    VkPhysicalDeviceVulkan13Features v13 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES,
+                                            .pNext = matrices ? &coop : NULL,
+                                            .subgroupSizeControl = matrices,
+                                            .computeFullSubgroups = matrices,
+                                            .synchronization2 = VK_TRUE,
+                                            .maintenance4 = VK_TRUE};
+    VkPhysicalDeviceVulkan12Features v12 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
+                                            .pNext = &v13,
+                                            .timelineSemaphore = VK_TRUE,
+                                            .shaderFloat16 = gpu->caps.fp16,
+                                            .vulkanMemoryModel = matrices};
     VkPhysicalDeviceVulkan11Features v11 = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES, .pNext = &v12, .storageBuffer16BitAccess = gpu->caps.storage16};
     const VkDeviceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
                                      .pNext = &v11,
                                      .queueCreateInfoCount = 1,
-                                     .pQueueCreateInfos = &queue};
+                                     .pQueueCreateInfos = &queue,
+                                     .enabledExtensionCount = matrices ? 1 : 0,
+                                     .ppEnabledExtensionNames = extensions};
     GPU_TRY(vkCreateDevice(gpu->physical, &info, NULL, &gpu->device), "Opening the GPU");
     vkGetDeviceQueue(gpu->device, gpu->queue_family, 0, &gpu->queue);
     return true;

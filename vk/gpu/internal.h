@@ -46,6 +46,9 @@ bool gpu_instance_fail(VkResult result, struct segman_error *error);
 bool gpu_devices_list(VkInstance instance, struct segman_device_info **infos, VkPhysicalDevice **devices, uint32_t *count,
                       struct segman_error *error);
 
+/** The matrices to use; needs gpu->physical and gpu->info. */
+struct gpu_coop gpu_coop_query(struct gpu *gpu);
+
 void gpu_cache_load(struct gpu *gpu, const char *dir);
 void gpu_cache_save(struct gpu *gpu);
 void gpu_pipelines_destroy(struct gpu *gpu);

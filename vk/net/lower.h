@@ -42,6 +42,7 @@ struct node {
     uint32_t c, h, w;             /* output */
     uint32_t kernel, stride, pad; /* conv, dwconv; unshuffle: stride */
     bool bias, linear;            /* conv */
+    bool rope;                    /* conv: rotary positions on its result, a qkv tensor of `heads` heads; after the bias */
     uint32_t heads, window, side; /* attention */
     uint32_t first;               /* slice: first channel */
     enum net_act act;             /* act; fused: the epilogue's */
@@ -66,6 +67,8 @@ struct net_memory lower_also(const struct lower *l);
 struct gpu_range lower_scratch(const struct lower *l, uint64_t offset, uint64_t size);
 const struct gpu_caps *lower_caps(const struct lower *l);
 bool lower_f16(const struct lower *l);
+/** net_program_params.conv_variant. */
+uint32_t lower_conv_variant(const struct lower *l);
 
 /**
  * Reads "scope.suffix" (suffix NULL: scope itself) as float32 into malloc'ed memory, owned by l until the node is lowered.
@@ -88,6 +91,7 @@ struct lower_pass {
     } binding[GPU_MAX_BINDINGS];
     uint32_t n_bindings;
     uint32_t spec[GPU_MAX_SPEC], n_spec;
+    uint32_t subgroup_size; /* whole subgroups of this size; 0: any */
     const void *push;
     uint32_t push_size;
     uint32_t groups[3];
@@ -107,6 +111,8 @@ struct net_op_impl {
 extern const struct net_op_impl net_ops[OP_COUNT];
 
 bool op_conv_lower(struct lower *l, const struct node *node);
+uint32_t op_conv_variants(void);                   /* rows of its table */
+bool op_conv_has_variant(const struct gpu_caps *caps, uint32_t variant);
 bool op_dwconv_lower(struct lower *l, const struct node *node);
 bool op_dwnorm_lower(struct lower *l, const struct node *node);
 bool op_pointwise_lower(struct lower *l, const struct node *node); /* batch norm, act, add, scale: what is not fused */

@@ -86,6 +86,7 @@ struct net_program_params {
     bool no_fuse;
     const char *const *taps;   /**< names to keep; [n_taps] */
     size_t n_taps;
+    uint32_t conv_variant;     /**< tests: 1 + the row of op_conv.c's table to use wherever it fits; 0: the best */
 };
 
 /** The lowered network: arena, weights, passes. The input and output tensors lie in its arena. */
