@@ -6,9 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "coop.h"
 #include "internal.h"
-
-#define NO_DRIVER_HINT "install a Vulkan driver (Debian: mesa-vulkan-drivers, or the vendor's own)"
 
 static VKAPI_ATTR VkBool32 VKAPI_CALL on_message(VkDebugUtilsMessageSeverityFlagBitsEXT severity, VkDebugUtilsMessageTypeFlagsEXT types,
                                                  const VkDebugUtilsMessengerCallbackDataEXT *data, void *user)
@@ -82,7 +81,7 @@ static int choose(const struct segman_device_info *infos, uint32_t count, const 
     if (best >= 0)
         return best;
     if (!count)
-        segman_fail(error, SEGMAN_ERROR_NO_DEVICE, "No Vulkan device was found: " NO_DRIVER_HINT);
+        segman_fail(error, SEGMAN_ERROR_NO_DEVICE, "No Vulkan device was found: " GPU_NO_DRIVER_HINT);
     else if (unfit >= 0)
         segman_fail(error, SEGMAN_ERROR_UNSUPPORTED, "The device %s lacks %s", infos[unfit].name, infos[unfit].lacks);
     else
@@ -133,7 +132,7 @@ static void fill_caps(struct gpu *gpu)
     gpu->caps = (struct gpu_caps){
         .fp16 = gpu->info.fp16,
         .storage16 = half.storageBuffer16BitAccess,
-        .cooperative_matrix = gpu->info.cooperative_matrix,
+        .coop = gpu_coop_query(gpu),
         .timestamps = gpu->timestamp_bits != 0,
         .unified_memory = unified && gpu->info.type != SEGMAN_DEVICE_DISCRETE,
         .cpu = gpu->info.type == SEGMAN_DEVICE_CPU,
@@ -155,15 +154,29 @@ static bool create_device(struct gpu *gpu, struct segman_error *error)
                                            .queueFamilyIndex = gpu->queue_family,
                                            .queueCount = 1,
                                            .pQueuePriorities = &priority};
-    VkPhysicalDeviceVulkan13Features v13 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES, .synchronization2 = VK_TRUE, .maintenance4 = VK_TRUE};
-    VkPhysicalDeviceVulkan12Features v12 = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES, .pNext = &v13, .timelineSemaphore = VK_TRUE, .shaderFloat16 = gpu->caps.fp16};
+    const bool matrices = gpu->caps.coop.m != 0;
+    const char *extensions[] = {VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME};
+    VkPhysicalDeviceCooperativeMatrixFeaturesKHR coop = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR,
+                                                         .cooperativeMatrix = VK_TRUE};
+    VkPhysicalDeviceVulkan13Features v13 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES,
+                                            .pNext = matrices ? &coop : NULL,
+                                            .subgroupSizeControl = matrices,
+                                            .computeFullSubgroups = matrices,
+                                            .synchronization2 = VK_TRUE,
+                                            .maintenance4 = VK_TRUE};
+    VkPhysicalDeviceVulkan12Features v12 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
+                                            .pNext = &v13,
+                                            .timelineSemaphore = VK_TRUE,
+                                            .shaderFloat16 = gpu->caps.fp16,
+                                            .vulkanMemoryModel = matrices};
     VkPhysicalDeviceVulkan11Features v11 = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES, .pNext = &v12, .storageBuffer16BitAccess = gpu->caps.storage16};
     const VkDeviceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
                                      .pNext = &v11,
                                      .queueCreateInfoCount = 1,
-                                     .pQueueCreateInfos = &queue};
+                                     .pQueueCreateInfos = &queue,
+                                     .enabledExtensionCount = matrices ? 1 : 0,
+                                     .ppEnabledExtensionNames = extensions};
     GPU_TRY(vkCreateDevice(gpu->physical, &info, NULL, &gpu->device), "Opening the GPU");
     vkGetDeviceQueue(gpu->device, gpu->queue_family, 0, &gpu->queue);
     return true;
@@ -175,10 +188,8 @@ static bool open_instance(struct gpu *gpu, bool validation, struct segman_error 
 {
     bool debug_utils, layer;
     VkResult r = gpu_instance_create(validation, &gpu->instance, &debug_utils, &layer);
-    if (r == VK_ERROR_INCOMPATIBLE_DRIVER)
-        return segman_fail(error, SEGMAN_ERROR_NO_DEVICE, "No Vulkan driver was found: " NO_DRIVER_HINT);
     if (r < 0)
-        return gpu_fail(error, r, "Starting Vulkan");
+        return gpu_instance_fail(r, error);
     if (validation && !layer)
         gpu_log(gpu, SEGMAN_LOG_WARNING, "The Vulkan validation layer is not installed (Debian: vulkan-validationlayers)");
     if (layer)

@@ -39,9 +39,15 @@ struct gpu {
 
 /** An instance with the extensions that exist; validation turns the layer on where it is installed. */
 VkResult gpu_instance_create(bool validation, VkInstance *instance, bool *debug_utils, bool *layer);
+#define GPU_NO_DRIVER_HINT "install a Vulkan driver (Debian: mesa-vulkan-drivers, or the vendor's own)"
+/** Says why there is no instance; returns false. */
+bool gpu_instance_fail(VkResult result, struct segman_error *error);
 /** Physical devices with what segman needs of each. *infos and *devices are malloc'ed. */
 bool gpu_devices_list(VkInstance instance, struct segman_device_info **infos, VkPhysicalDevice **devices, uint32_t *count,
                       struct segman_error *error);
+
+/** The matrices to use; needs gpu->physical and gpu->info. */
+struct gpu_coop gpu_coop_query(struct gpu *gpu);
 
 void gpu_cache_load(struct gpu *gpu, const char *dir);
 void gpu_cache_save(struct gpu *gpu);
