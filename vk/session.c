@@ -212,6 +212,9 @@ struct segman_session *segman_session_create(struct segman_model *model, const s
     s->listing = false;
     if (!record_all(s, error))
         goto fail;
+    struct segman_style style;
+    segman_style_default(&style, model, NULL);
+    segman_session_set_style(s, &style);
     return s;
 fail:
     segman_session_destroy(s);

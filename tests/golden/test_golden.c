@@ -122,13 +122,15 @@ static struct segman_model *open_model(const struct golden *g, char name[64], st
     snprintf(name, 64, "synthetic:%s:%u", g->variant, g->classes);
     if (strcmp(g->variant, custom_architecture.variant))
         return segman_model_open(context, name, error);
-    snprintf(name, 64, "/tmp/segman-golden-%ld.safetensors", (long)getpid());
     struct segman_model *model = NULL;
-    if (custom_write(&custom_architecture, name))
-        model = segman_model_open(context, name, error);
+    const char *folder = getenv("TMPDIR");
+    char file[4096];
+    snprintf(file, sizeof(file), "%s/segman-golden-%ld.safetensors", folder && *folder ? folder : P_tmpdir, (long)getpid());
+    if (custom_write(&custom_architecture, file))
+        model = segman_model_open(context, file, error);
     else
-        segman_fail(error, SEGMAN_ERROR_IO, "cannot write %s", name);
-    unlink(name); /* stays mapped */
+        segman_fail(error, SEGMAN_ERROR_IO, "cannot write %s", file);
+    unlink(file); /* stays mapped */
     snprintf(name, 64, "custom:%u", g->classes);
     return model;
 }
