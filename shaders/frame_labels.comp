@@ -2,6 +2,7 @@
 // Logits at 1/ratio of the resized image -> label map of the frame: bilinear (half-pixel centres) and arg-max at once,
 // the first of equal maxima wins. With crops, a pixel sums the logits of all crops that cover it, each with its own
 // edges repeated; the mean's divisor is common to all classes and changes no maximum.
+// With CONFIDENCE, also the label's probability: softmax over the classes' interpolated (mean) logits, summed on the way.
 // An invocation makes four pixels of a row: one word. Columns are interpolated vertically first and shared.
 #version 450
 #extension GL_GOOGLE_include_directive : require
@@ -11,11 +12,13 @@
 layout(local_size_x = 8, local_size_y = 8) in;
 layout(constant_id = 0) const uint SLIDE = 0;
 layout(constant_id = 1) const uint SHARE = 1; // the four pixels need at most three columns
+layout(constant_id = 2) const uint CONFIDENCE = 0;
 
 layout(std430, binding = 0) readonly buffer L { QUAD logits[]; };
 // Origin x, y in pixels of the resized image; first quad; origin in logits x | y << 16.
 layout(std430, binding = 1) readonly buffer C { uvec4 crops[]; };
 layout(std430, binding = 2) writeonly buffer O { uint labels[]; };
+layout(std430, binding = 3) writeonly buffer W { uint confidence[]; };
 layout(push_constant) uniform PUSH { frame_labels_push p; };
 
 const float LOWEST = -3.402823466e38;
@@ -96,13 +99,17 @@ void main()
         cell[i] = position(min(x + i, p.width - 1), p.width, p.net_width, fraction[i], net_x[i]);
     row = position(y, p.height, p.net_height, row_fraction, net_y);
     uint covering[2] = uint[2](0, 0);
+    vec4 crops_over = vec4(0); // each pixel
     if (SLIDE != 0)
         for (uint k = 0; k < p.crops; k++)
-            if (covered(crops[k]) != vec4(0))
+            if (covered(crops[k]) != vec4(0)) {
                 covering[k >> 5] |= 1u << (k & 31u);
+                crops_over += covered(crops[k]);
+            }
+    vec4 mean = 1.0 / max(crops_over, vec4(1));
     Taps whole = taps(uvec4(0));
 
-    vec4 best = vec4(LOWEST);
+    vec4 best = vec4(LOWEST), total = vec4(0); // total: of exp(logit - best)
     uvec4 label = uvec4(0);
     uint quads = (p.classes + 3) / 4;
     for (uint q = 0; q < quads; q++) {
@@ -120,11 +127,19 @@ void main()
             uint id = 4 * q + c;
             vec4 candidate = id < p.classes ? vec4(v[0][c], v[1][c], v[2][c], v[3][c]) : vec4(LOWEST);
             bvec4 better = greaterThan(candidate, best);
+            if (CONFIDENCE != 0 && id < p.classes) {
+                vec4 e = exp(-abs(candidate - best) * mean); // 0 the first time: best is LOWEST
+                total = mix(total + e, total * e + 1.0, better);
+            }
             best = mix(best, candidate, better);
             label = mix(label, uvec4(id), better);
         }
     }
     uvec4 inside = uvec4(lessThan(x + uvec4(0, 1, 2, 3), uvec4(p.width)));
     label *= inside;
+    if (CONFIDENCE != 0) {
+        uvec4 c = uvec4(clamp(255.0 / total + 0.5, vec4(0), vec4(255))) * inside;
+        confidence[(y * p.label_stride + x) / 4] = c.x | c.y << 8 | c.z << 16 | c.w << 24;
+    }
     labels[(y * p.label_stride + x) / 4] = label.x | label.y << 8 | label.z << 16 | label.w << 24;
 }
