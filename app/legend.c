@@ -6,7 +6,8 @@
 #include <pango/pangocairo.h>
 #include <string.h>
 
-#define APPEAR    0.004 /* share of the picture from which a class is listed */
+#define STILL     0.001 /* share from which a still picture's class is listed */
+#define APPEAR    0.004 /* the same in a video */
 #define VANISH    0.002 /* and below which it is dropped again */
 #define CALM      0.12  /* weight of a new frame in a video's running mean */
 #define MOST_ROWS 24
@@ -92,6 +93,7 @@ static void sort(const struct app_legend *legend, uint32_t *order, uint32_t coun
 
 static uint32_t choose(const struct app_legend *legend, uint32_t *order)
 {
+    double appear = legend->params.moving ? APPEAR : STILL;
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < legend->present; i++) {
@@ -99,7 +101,7 @@ static uint32_t choose(const struct app_legend *legend, uint32_t *order)
             order[count++] = legend->order[i];
     }
     for (uint32_t i = 0; i < legend->params.look->classes; i++) {
-        if (legend->share[i] >= APPEAR && !is_listed(legend, i) && app_look_shows(legend->params.look, i))
+        if (legend->share[i] >= appear && !is_listed(legend, i) && app_look_shows(legend->params.look, i))
             order[count++] = i;
     }
     sort(legend, order, count);

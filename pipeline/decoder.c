@@ -112,7 +112,7 @@ static void on_pad_added(GstElement *element, GstPad *pad, gpointer user)
     if (g_str_has_prefix(name, "video/x-raw")) {
         link_video(d, pad);
     } else {
-        struct pipe_stream *stream = d->video_only ? NULL : pipe_stream_create(d->pipeline, pad);
+        struct pipe_stream *stream = d->video_only ? NULL : pipe_stream_create(d->pipeline, pad, d->absolute);
         g_mutex_lock(&d->lock);
         d->other++;
         d->has_audio = d->has_audio || g_str_has_prefix(name, "audio/");
@@ -378,10 +378,10 @@ void pipe_frame_release(struct pipe_frame *frame)
     frame->opaque = NULL;
 }
 
-/** Running time of the frame; guessed from the one before where the file has none. */
+/** Time of the frame; guessed from the one before where the file has none. */
 static int64_t frame_time(struct pipe_decoder *d, GstSample *sample)
 {
-    int64_t time = pipe_sample_time(sample, false);
+    int64_t time = pipe_sample_time(sample, false, d->absolute);
     if (time == INT64_MIN)
         time = d->last_ns < 0 ? 0 : d->last_ns + d->step_ns;
     else if (d->last_ns >= 0 && time > d->last_ns)

@@ -16,6 +16,7 @@ struct pipe_decoder {
     bool stopped, eos, ready; /* ready: every stream is known */
     bool linked;              /* a video stream feeds the tail */
     bool has_audio;
+    bool absolute;            /* see pipe_sample_time */
     uint32_t other;           /* streams that are no video */
     uint64_t corrupt;         /* decoder warnings, and frames marked as damaged */
     uint32_t rotation;
@@ -27,6 +28,7 @@ struct pipe_decoder {
     GstSample *first;         /* prerolled, not yet read */
     int64_t last_ns, step_ns; /* to guess a missing time */
     int64_t duration_ns;      /* -1 unknown */
+    uint64_t pushed;          /* bytes of a stream that cannot be sought */
     uint64_t patch_offset;    /* of the MP4 header's duration, see plug.c; 0: none */
     uint32_t patch_bytes;
     uint64_t patch_value;

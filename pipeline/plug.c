@@ -65,51 +65,29 @@ static void set_if_there(GstElement *element, const char *property, const char *
 
 static void on_deep_element_added(GstBin *bin, GstBin *sub, GstElement *element, gpointer user)
 {
-    (void)bin, (void)sub, (void)user;
+    struct pipe_decoder *d = user;
+    GstElementFactory *factory = gst_element_get_factory(element);
+    (void)bin, (void)sub;
+    if (factory && !strcmp(GST_OBJECT_NAME(factory), "matroskademux"))
+        d->absolute = true;
     /* Damaged frames come out marked, and are counted, instead of vanishing; and no number of them is the end. */
     set_if_there(element, "output-corrupt", "true");
     set_if_there(element, "max-errors", "-1");
 }
 
-/*
- * qtdemux ends the whole file when a track's decoding time passes the duration in the file's header, without
- * taking off what an edit list skips at the track's start: the last packet of nearly every AAC track would be
- * lost. So the header that it reads says one second more; each track still ends by its own edit list.
- */
-static GstPadProbeReturn on_source_data(GstPad *pad, GstPadProbeInfo *info, gpointer user)
+/** head: 32 bytes of a movie header's content, at the given place in the file. */
+static void stretch_duration(struct pipe_decoder *d, const uint8_t *head, uint64_t at)
 {
-    const struct pipe_decoder *d = user;
-    GstBuffer *buffer = GST_PAD_PROBE_INFO_BUFFER(info);
-    guint64 start = GST_PAD_PROBE_INFO_TYPE(info) & GST_PAD_PROBE_TYPE_PULL ? GST_PAD_PROBE_INFO_OFFSET(info) : GST_BUFFER_OFFSET(buffer);
-    GstMapInfo map;
-    (void)pad;
+    bool wide = head[0] == 1;
+    uint64_t scale = GST_READ_UINT32_BE(head + (wide ? 20 : 12));
+    uint64_t duration = wide ? GST_READ_UINT64_BE(head + 24) : GST_READ_UINT32_BE(head + 16);
 
-    if (d->patch_offset + d->patch_bytes <= start || d->patch_offset >= start + gst_buffer_get_size(buffer))
-        return GST_PAD_PROBE_OK;
-    buffer = gst_buffer_make_writable(buffer);
-    GST_PAD_PROBE_INFO_DATA(info) = buffer;
-    if (!gst_buffer_map(buffer, &map, GST_MAP_READWRITE))
-        return GST_PAD_PROBE_OK;
-    for (uint32_t i = 0; i < d->patch_bytes; i++) {
-        guint64 at = d->patch_offset + i;
-        if (at >= start && at - start < map.size)
-            map.data[at - start] = (uint8_t)(d->patch_value >> 8 * (d->patch_bytes - 1 - i));
-    }
-    gst_buffer_unmap(buffer, &map);
-    return GST_PAD_PROBE_OK;
-}
-
-static void on_source_setup(GstElement *element, GstElement *source, gpointer user)
-{
-    struct pipe_decoder *d = user;
-    GstPad *pad = gst_element_get_static_pad(source, "src");
-    (void)element;
-
-    if (pad && d->patch_offset)
-        gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_PULL | GST_PAD_PROBE_TYPE_BUFFER, on_source_data, d, NULL);
-    if (pad)
-        gst_object_unref(pad);
-    set_if_there(source, "timeout", "10"); /* souphttpsrc: seconds */
+    if (!scale || !duration || duration >= (wide ? UINT64_MAX >> 1 : UINT32_MAX - scale))
+        return;
+    d->patch_offset = at + (wide ? 24 : 16);
+    d->patch_bytes = wide ? 8 : 4;
+    d->patch_value = duration + scale;
+    d->duration_ns = (int64_t)gst_util_uint64_scale(duration, GST_SECOND, scale);
 }
 
 /** Finds a box in [*at, end) of the file and leaves *at at its content, *end at its end. */
@@ -140,23 +118,78 @@ static void find_mp4_duration(struct pipe_decoder *d)
 {
     FILE *file = d->path ? fopen(d->path, "rbe") : NULL;
     uint8_t head[32];
-    uint64_t at = 0, end, scale, duration;
+    uint64_t at = 0, end;
 
     if (!file)
         return;
     if (!fseeko(file, 0, SEEK_END) && (end = (uint64_t)ftello(file)) > 16 && find_box(file, "moov", &at, &end) &&
-        find_box(file, "mvhd", &at, &end) && end - at >= 32 && !fseeko(file, (off_t)at, SEEK_SET) && fread(head, 1, 32, file) == 32) {
-        bool wide = head[0] == 1;
-        scale = GST_READ_UINT32_BE(head + (wide ? 20 : 12));
-        duration = wide ? GST_READ_UINT64_BE(head + 24) : GST_READ_UINT32_BE(head + 16);
-        if (scale && duration && duration < (wide ? UINT64_MAX >> 1 : UINT32_MAX - scale)) {
-            d->patch_offset = at + (wide ? 24 : 16);
-            d->patch_bytes = wide ? 8 : 4;
-            d->patch_value = duration + scale;
-            d->duration_ns = (int64_t)gst_util_uint64_scale(duration, GST_SECOND, scale);
+        find_box(file, "mvhd", &at, &end) && end - at >= 32 && !fseeko(file, (off_t)at, SEEK_SET) && fread(head, 1, 32, file) == 32)
+        stretch_duration(d, head, at);
+    fclose(file);
+}
+
+/** Where nothing can be read ahead, the header is found as it passes (cut in two by buffers: not at all). */
+static void find_in_stream(struct pipe_decoder *d, GstBuffer *buffer, uint64_t start)
+{
+    GstMapInfo map;
+    const uint8_t *found;
+
+    if (d->patch_offset || !gst_buffer_map(buffer, &map, GST_MAP_READ))
+        return;
+    for (found = map.data; (found = memmem(found, map.size - (size_t)(found - map.data), "moov", 4)); found += 4) {
+        size_t at = (size_t)(found - map.data);
+        if (at + 44 <= map.size && !memcmp(found + 8, "mvhd", 4)) {
+            stretch_duration(d, found + 12, start + at + 12);
+            break;
         }
     }
-    fclose(file);
+    gst_buffer_unmap(buffer, &map);
+}
+
+/*
+ * qtdemux ends the whole file when a track's decoding time passes the duration in the file's header, without
+ * taking off what an edit list skips at the track's start: the last packet of nearly every AAC track would be
+ * lost. So the header that it reads says one second more; each track still ends by its own edit list.
+ */
+static GstPadProbeReturn on_source_data(GstPad *pad, GstPadProbeInfo *info, gpointer user)
+{
+    struct pipe_decoder *d = user;
+    GstBuffer *buffer = GST_PAD_PROBE_INFO_BUFFER(info);
+    bool pull = (GST_PAD_PROBE_INFO_TYPE(info) & GST_PAD_PROBE_TYPE_PULL) != 0;
+    guint64 start = pull ? GST_PAD_PROBE_INFO_OFFSET(info) : d->pushed;
+    GstMapInfo map;
+    (void)pad;
+
+    if (!pull) {
+        d->pushed += gst_buffer_get_size(buffer);
+        find_in_stream(d, buffer, start);
+    }
+    if (!d->patch_offset || d->patch_offset + d->patch_bytes <= start || d->patch_offset >= start + gst_buffer_get_size(buffer))
+        return GST_PAD_PROBE_OK;
+    buffer = gst_buffer_make_writable(buffer);
+    GST_PAD_PROBE_INFO_DATA(info) = buffer;
+    if (!gst_buffer_map(buffer, &map, GST_MAP_READWRITE))
+        return GST_PAD_PROBE_OK;
+    for (uint32_t i = 0; i < d->patch_bytes; i++) {
+        guint64 at = d->patch_offset + i;
+        if (at >= start && at - start < map.size)
+            map.data[at - start] = (uint8_t)(d->patch_value >> 8 * (d->patch_bytes - 1 - i));
+    }
+    gst_buffer_unmap(buffer, &map);
+    return GST_PAD_PROBE_OK;
+}
+
+static void on_source_setup(GstElement *element, GstElement *source, gpointer user)
+{
+    struct pipe_decoder *d = user;
+    GstPad *pad = gst_element_get_static_pad(source, "src");
+    (void)element;
+
+    if (pad && !d->image)
+        gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_SCHEDULING | GST_PAD_PROBE_TYPE_BUFFER, on_source_data, d, NULL);
+    if (pad)
+        gst_object_unref(pad);
+    set_if_there(source, "timeout", "10"); /* souphttpsrc: seconds */
 }
 
 void pipe_plug(struct pipe_decoder *d, GstElement *uridecodebin)
@@ -164,6 +197,6 @@ void pipe_plug(struct pipe_decoder *d, GstElement *uridecodebin)
     find_mp4_duration(d);
     g_signal_connect(uridecodebin, "autoplug-continue", G_CALLBACK(on_autoplug_continue), NULL);
     g_signal_connect(uridecodebin, "autoplug-select", G_CALLBACK(on_autoplug_select), NULL);
-    g_signal_connect(uridecodebin, "deep-element-added", G_CALLBACK(on_deep_element_added), NULL);
+    g_signal_connect(uridecodebin, "deep-element-added", G_CALLBACK(on_deep_element_added), d);
     g_signal_connect(uridecodebin, "source-setup", G_CALLBACK(on_source_setup), d);
 }

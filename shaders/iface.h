@@ -54,6 +54,18 @@ struct layer_norm_push {
     float eps;
 };
 
+/* ---- dwnorm.comp --------------------------------------------------------------------------------- */
+
+struct dwnorm_push {
+    uint w, h;               /* pixels */
+    uint x_stride, x_offset; /* input */
+    uint c;                  /* channels */
+    uint nq;                 /* quads of a pixel of both outputs */
+    uint strips;             /* of a row */
+    uint params;             /* first quad of the float32 parameters in the weights' buffer */
+    float eps;
+};
+
 /* ---- pointwise.comp ------------------------------------------------------------------------------ */
 
 struct pointwise_push {
@@ -166,6 +178,12 @@ struct frame_input_push { /* packed RGB -> network input */
     float std_r, std_g, std_b;
 };
 
+struct frame_candidates_push { /* logits -> classes that may win between four logits */
+    uint grid_width, grid_height;
+    uint stride4, offset4;
+    uint classes;
+};
+
 struct frame_labels_push { /* logits -> label map */
     uint width, height;         /* of the frame */
     uint net_width, net_height; /* of the whole resized image */
@@ -193,14 +211,14 @@ struct frame_ycbcr_push { /* YCbCr planes -> planes of the view */
     uint black; /* Y | Cb << 8 | Cr << 16 */
 };
 
-/* Words of the style buffer: rectangle of the overlay picture in the view, then colour and weight of each label. */
-#define FRAME_STYLE_X       0
-#define FRAME_STYLE_Y       1
-#define FRAME_STYLE_WIDTH   2
-#define FRAME_STYLE_HEIGHT  3
-#define FRAME_STYLE_COLOUR  16  /* [256] three bytes, in the view's own order R G B or Y Cb Cr */
-#define FRAME_STYLE_WEIGHT  272 /* [256] 0..65536 */
-#define FRAME_STYLE_WORDS   528
+/*
+ * The style buffer, in pairs of words: x, y and width, height of the overlay picture in the view, then of each label its
+ * colour (three bytes, R G B or Y Cb Cr as the view) and weight (0..65536).
+ */
+#define FRAME_STYLE_POSITION 0
+#define FRAME_STYLE_SIZE     1
+#define FRAME_STYLE_LABELS   8 /* [256] */
+#define FRAME_STYLE_PAIRS    264
 
 #define FRAME_VIEW_OVERLAY  0
 #define FRAME_VIEW_MASK     1

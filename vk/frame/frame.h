@@ -23,9 +23,9 @@
 
 #include "../net/net.h"
 
-#define FRAME_MAX_SIDE      16384 /* pixels */
-#define FRAME_MAX_CROPS     64
-#define FRAME_STRIDE_ALIGN  64 /* bytes */
+#define FRAME_MAX_SIDE     16384 /* pixels */
+#define FRAME_MAX_CROPS    64
+#define FRAME_STRIDE_ALIGN 64 /* bytes */
 
 /* ---- layout ------------------------------------------------------------------------------------ */
 

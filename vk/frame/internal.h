@@ -7,8 +7,14 @@
 #include "shaders/iface.h"
 
 /* The reference's MEAN and STD (training's normalisation of 8-bit RGB). */
-#define FRAME_MEAN {123.675f, 116.28f, 103.53f}
-#define FRAME_STD  {58.395f, 57.12f, 57.375f}
+#define FRAME_MEAN                                                                                                                         \
+    {                                                                                                                                      \
+        123.675f, 116.28f, 103.53f                                                                                                         \
+    }
+#define FRAME_STD                                                                                                                          \
+    {                                                                                                                                      \
+        58.395f, 57.12f, 57.375f                                                                                                           \
+    }
 
 /* YCbCr of 8 bits <-> RGB of 8 bits, coefficients scaled by 2^16. */
 struct frame_colour {
@@ -22,11 +28,11 @@ uint32_t frame_ycbcr(const struct frame_colour *colour, uint32_t r, uint32_t g, 
 #define FRAME_MAX_BLEND 2 /* passes of a view */
 
 struct frame_slot {
-    struct gpu_buffer upload, result, style;          /* all mapped */
-    struct gpu_buffer picture[2];                     /* mapped; [picture_side] is in use, the other one empty */
+    struct gpu_buffer upload, result, style; /* all mapped */
+    struct gpu_buffer picture[2];            /* mapped; [picture_side] is in use, the other one empty */
     struct gpu_buffer own_frame, own_scratch, own_result; /* with keep, in the place of the program's */
-    uint32_t style_version, picture_version;          /* what they hold */
-    struct net_pass convert, labels, blend[FRAME_MAX_BLEND];
+    uint32_t style_version, picture_version; /* what they hold */
+    struct net_pass convert, candidates, labels, blend[FRAME_MAX_BLEND];
     struct net_pass *input; /* [crops] */
 };
 
@@ -41,9 +47,9 @@ struct frame_program {
     uint64_t crop_pitch;               /* bytes */
     uint32_t ratio;                    /* input pixels from logit to logit */
     uint32_t scratch_stride;           /* pixels */
-    struct gpu_buffer scratch, device_frame, device_style, device_result, crop_table, crop_logits;
+    struct gpu_buffer scratch, candidates, device_frame, device_style, device_result, crop_table, crop_logits;
     struct frame_slot slot[SEGMAN_MAX_SLOTS];
-    uint32_t style[FRAME_STYLE_WORDS];
+    uint32_t style[FRAME_STYLE_PAIRS][2];
     uint32_t *picture; /* clipped to the view, in its colours */
     uint32_t picture_words, picture_capacity;
     uint32_t picture_side;

@@ -23,8 +23,8 @@ static bool check_frame(const struct frame_params *p, struct segman_error *error
 {
     const struct segman_frame_format *f = &p->frame;
     if (!f->width || !f->height || f->width > FRAME_MAX_SIDE || f->height > FRAME_MAX_SIDE)
-        return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "Frames of %u x %u pixels are not supported: sides are 1 to %u", f->width, f->height,
-                           FRAME_MAX_SIDE);
+        return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "Frames of %u x %u pixels are not supported: sides are 1 to %u", f->width,
+                           f->height, FRAME_MAX_SIDE);
     if ((unsigned)f->format > SEGMAN_FORMAT_I420 || (unsigned)f->matrix > SEGMAN_MATRIX_BT2020 || (unsigned)f->range > SEGMAN_RANGE_FULL ||
         (unsigned)f->site > SEGMAN_CHROMA_TOP_LEFT)
         return bad(error, "Unknown pixel format, matrix, range or chroma site");
@@ -45,12 +45,26 @@ static bool check_net(const struct frame_params *p, struct segman_error *error)
         return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "A network size of %u x %u is not supported: sides are 1 to %u", p->net_width,
                            p->net_height, FRAME_MAX_SIDE);
     if (in->c != 3 || !out->c || out->c > SEGMAN_MAX_CLASSES)
-        return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "A network from 3 to 1..%u channels was expected, not from %u to %u", SEGMAN_MAX_CLASSES,
-                           in->c, out->c);
+        return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "A network from 3 to 1..%u channels was expected, not from %u to %u",
+                           SEGMAN_MAX_CLASSES, in->c, out->c);
     if (!out->w || !out->h || in->w % out->w || in->h % out->h || in->w / out->w != in->h / out->h)
-        return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "Logits of %u x %u are no whole fraction of an input of %u x %u", out->w, out->h, in->w,
-                           in->h);
+        return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "Logits of %u x %u are no whole fraction of an input of %u x %u", out->w, out->h,
+                           in->w, in->h);
     return true;
+}
+
+/* Whether every logit of the resized image lies in a crop (origins are whole multiples of ratio). */
+static bool covers(const struct frame_params *p, uint32_t ratio)
+{
+    size_t w = p->net_width / ratio, h = p->net_height / ratio;
+    uint8_t *seen = calloc(h, w);
+    bool all = seen != NULL;
+    for (uint32_t i = 0; all && i < p->n_crops; i++)
+        for (size_t y = 0; y < p->logits.h; y++)
+            memset(seen + (p->crops[i].y / ratio + y) * w + p->crops[i].x / ratio, 1, p->logits.w);
+    all = all && !memchr(seen, 0, w * h);
+    free(seen);
+    return all;
 }
 
 static bool check_crops(const struct frame_params *p, struct segman_error *error)
@@ -66,8 +80,9 @@ static bool check_crops(const struct frame_params *p, struct segman_error *error
             p->input.h > p->net_height - crops[i].y || crops[i].x % ratio || crops[i].y % ratio)
             return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "A crop of %u x %u at %u, %u does not fit an image of %u x %u", p->input.w,
                                p->input.h, crops[i].x, crops[i].y, p->net_width, p->net_height);
-    if (n == 1 && (p->input.w != p->net_width || p->input.h != p->net_height))
-        return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "One crop of %u x %u does not cover an image of %u x %u", p->input.w, p->input.h,
+    bool fits = p->input.w == p->net_width && p->input.h == p->net_height;
+    if (n == 1 ? !fits : p->net_width % ratio || p->net_height % ratio || !covers(p, ratio))
+        return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "%u crops of %u x %u do not cover an image of %u x %u", n, p->input.w, p->input.h,
                            p->net_width, p->net_height);
     return true;
 }
@@ -97,10 +112,9 @@ static bool create_crops(struct frame_program *f, struct segman_error *error)
         table[i][3] = f->p.crops[i].x / f->ratio | f->p.crops[i].y / f->ratio << 16;
     }
     uint64_t bytes = f->p.n_crops * sizeof(table[0]);
-    if (!gpu_buffer_init(f->gpu, &f->crop_table, bytes, GPU_MEMORY_DEVICE, error) ||
-        !gpu_buffer_write(f->gpu, &f->crop_table, 0, table, bytes, error))
-        return false;
-    return f->p.n_crops == 1 || gpu_buffer_init(f->gpu, &f->crop_logits, f->p.n_crops * f->crop_pitch, GPU_MEMORY_DEVICE, error);
+    return gpu_buffer_init(f->gpu, &f->crop_table, bytes, GPU_MEMORY_DEVICE, error) &&
+           gpu_buffer_write(f->gpu, &f->crop_table, 0, table, bytes, error) &&
+           gpu_buffer_init(f->gpu, &f->crop_logits, f->p.n_crops * f->crop_pitch, GPU_MEMORY_DEVICE, error);
 }
 
 static uint64_t scratch_size(const struct frame_program *f)
@@ -111,7 +125,8 @@ static uint64_t scratch_size(const struct frame_program *f)
 static bool create_shared(struct frame_program *f, struct segman_error *error)
 {
     bool rgb = frame_is_rgb(f->p.frame.format);
-    if (!create_crops(f, error))
+    uint64_t cells = (uint64_t)(f->p.logits.w + 1) * (f->p.logits.h + 1);
+    if (f->p.n_crops > 1 ? !create_crops(f, error) : !gpu_buffer_init(f->gpu, &f->candidates, cells * 8, GPU_MEMORY_DEVICE, error))
         return false;
     if (!rgb && !f->p.keep && !gpu_buffer_init(f->gpu, &f->scratch, scratch_size(f), GPU_MEMORY_DEVICE, error))
         return false;
@@ -215,7 +230,8 @@ void frame_program_destroy(struct frame_program *f)
         for (size_t k = 0; k < sizeof(own) / sizeof(*own); k++)
             gpu_buffer_finish(f->gpu, own[k]);
     }
-    struct gpu_buffer *shared[] = {&f->scratch, &f->device_frame, &f->device_style, &f->device_result, &f->crop_table, &f->crop_logits};
+    struct gpu_buffer *shared[] = {&f->scratch,       &f->candidates, &f->device_frame, &f->device_style,
+                                   &f->device_result, &f->crop_table, &f->crop_logits};
     for (size_t k = 0; k < sizeof(shared) / sizeof(*shared); k++)
         gpu_buffer_finish(f->gpu, shared[k]);
     free((void *)f->p.crops);
@@ -231,7 +247,8 @@ static uint64_t slot_memory(const struct frame_slot *s, uint32_t side)
 
 uint64_t frame_program_memory(const struct frame_program *f)
 {
-    uint64_t sum = f->scratch.size + f->device_frame.size + f->device_style.size + f->device_result.size + f->crop_table.size + f->crop_logits.size;
+    uint64_t sum = f->scratch.size + f->candidates.size + f->device_frame.size + f->device_style.size + f->device_result.size +
+                   f->crop_table.size + f->crop_logits.size;
     for (uint32_t i = 0; i < f->p.slots; i++)
         sum += slot_memory(&f->slot[i], f->picture_side);
     return sum;
@@ -323,6 +340,7 @@ void frame_record_output(struct frame_program *f, uint32_t slot, struct gpu_comm
     struct frame_slot *s = &f->slot[slot];
     if (f->staged && s->style.size)
         copy(commands, &s->style, &f->device_style);
+    record(f, commands, &s->candidates);
     record(f, commands, &s->labels);
     for (uint32_t i = 0; i < FRAME_MAX_BLEND; i++)
         record(f, commands, &s->blend[i]);

@@ -31,12 +31,12 @@ static void create_messenger(struct gpu *gpu)
         create(gpu->instance, &info, NULL, &gpu->messenger);
 }
 
-static bool has_subgroup_broadcast(VkPhysicalDevice device)
+static bool has_subgroup_shuffle(VkPhysicalDevice device)
 {
     VkPhysicalDeviceSubgroupProperties subgroup = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_PROPERTIES};
     VkPhysicalDeviceProperties2 p = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &subgroup};
     vkGetPhysicalDeviceProperties2(device, &p);
-    return (subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT) && (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_BALLOT_BIT);
+    return (subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT) && (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT);
 }
 
 static void fill_caps(struct gpu *gpu)
@@ -58,7 +58,7 @@ static void fill_caps(struct gpu *gpu)
         .timestamps = gpu->timestamp_bits != 0,
         .unified_memory = unified && gpu->info.type != SEGMAN_DEVICE_DISCRETE,
         .cpu = gpu->info.type == SEGMAN_DEVICE_CPU,
-        .subgroup_broadcast = has_subgroup_broadcast(gpu->physical),
+        .subgroup_shuffle = has_subgroup_shuffle(gpu->physical),
         .subgroup_size = gpu->info.subgroup_size,
         .shared_memory = p.limits.maxComputeSharedMemorySize,
         .max_invocations = p.limits.maxComputeWorkGroupInvocations,

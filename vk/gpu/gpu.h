@@ -27,7 +27,7 @@ struct gpu_caps {
     bool timestamps;
     bool unified_memory;        /**< device-local memory is host-visible too: no staging copies */
     bool cpu;                   /**< a CPU driver */
-    bool subgroup_broadcast;    /**< subgroup ballot operations in compute shaders */
+    bool subgroup_shuffle;      /**< subgroup shuffles in compute shaders */
     uint32_t subgroup_size;
     uint32_t shared_memory;     /**< bytes a workgroup */
     uint32_t max_invocations;   /**< a workgroup */

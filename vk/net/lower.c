@@ -74,6 +74,11 @@ struct net_memory lower_output(const struct lower *l)
     return memory_of(l, l->id);
 }
 
+struct net_memory lower_also(const struct lower *l)
+{
+    return memory_of(l, l->node->also);
+}
+
 struct gpu_range lower_scratch(const struct lower *l, uint64_t offset, uint64_t size)
 {
     return (struct gpu_range){.buffer = &l->program->arena, .offset = l->program->plan.scratch[l->id] + offset, .size = size};

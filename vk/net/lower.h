@@ -29,6 +29,8 @@ enum net_op {
     OP_NATTEN,
     OP_ATTENTION,
     OP_SCAN,
+    OP_DWNORM, /* fused: depthwise convolution plus its input, and the layer norm of that: two outputs */
+    OP_ALSO,   /* the second output of another node */
     OP_COUNT
 };
 
@@ -47,6 +49,9 @@ struct node {
     char *norm;                   /* scope of a batch norm folded into the weights */
     char *scale;                  /* scope of a layer scale */
     int32_t residual;             /* tensor added last */
+    char *layer_norm;             /* dwnorm: scope of the layer norm */
+    int32_t also;                 /* the node whose tensor is this node's second output */
+    int32_t maker;                /* OP_ALSO: the node that writes this tensor */
     uint32_t unshuffle;           /* conv: its 1x1 weights are (out, in, r, r): kernel r, stride r on the unshuffled input */
 };
 
@@ -56,6 +61,7 @@ struct lower;
 struct net_memory lower_input(const struct lower *l, uint32_t i);
 struct net_memory lower_residual(const struct lower *l);
 struct net_memory lower_output(const struct lower *l);
+struct net_memory lower_also(const struct lower *l);
 /** Scratch in the arena that lives for this node's passes: scratch() bytes of the op's table row. */
 struct gpu_range lower_scratch(const struct lower *l, uint64_t offset, uint64_t size);
 const struct gpu_caps *lower_caps(const struct lower *l);
@@ -101,6 +107,7 @@ extern const struct net_op_impl net_ops[OP_COUNT];
 
 bool op_conv_lower(struct lower *l, const struct node *node);
 bool op_dwconv_lower(struct lower *l, const struct node *node);
+bool op_dwnorm_lower(struct lower *l, const struct node *node);
 bool op_pointwise_lower(struct lower *l, const struct node *node); /* batch norm, act, add, scale: what is not fused */
 bool op_layer_norm_lower(struct lower *l, const struct node *node);
 bool op_copy_lower(struct lower *l, const struct node *node);      /* concat */

@@ -47,7 +47,7 @@ static uint32_t tile_n(const struct variant *v)
 /* Whether the CPU shader's one-subgroup workgroups can be had. */
 static bool fits(const struct variant *v, const struct gpu_caps *caps)
 {
-    return v->cpu == (caps->cpu && caps->subgroup_broadcast && caps->subgroup_size == 8);
+    return v->cpu == (caps->cpu && caps->subgroup_shuffle && caps->subgroup_size == 8);
 }
 
 static double cost(const struct variant *v, uint32_t m, uint32_t nq)

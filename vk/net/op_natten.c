@@ -14,6 +14,7 @@ struct natten_tile {
     uint32_t split;  /* parts: invocations that share the keys of their queries */
     uint32_t band;   /* rows of keys staged at a time; 0: none, read from the tensor */
     uint32_t pool;   /* quads of shared memory */
+    uint32_t chunk;  /* keys of a row between two looks at the maximum: unrolled, so long rows go in pieces */
 };
 
 static uint32_t natten_groups(const struct natten_tile *t, const struct node *node)
@@ -42,9 +43,9 @@ static void natten_band(struct natten_tile *t, const struct node *node, uint32_t
 static struct natten_tile natten_choose(const struct node *node, uint32_t d4, uint32_t quad_bytes, bool cpu)
 {
     static const struct natten_tile wide[] = {
-        {2, 16, 8, 1, 0, 0}, {2, 16, 4, 2, 0, 0}, {2, 16, 2, 4, 0, 0}, {1, 16, 2, 4, 0, 0}, {1, 16, 1, 8, 0, 0},
+        {2, 16, 8, 1, 0, 0, 0}, {2, 16, 4, 2, 0, 0, 0}, {2, 16, 2, 4, 0, 0, 0}, {1, 16, 2, 4, 0, 0, 0}, {1, 16, 1, 8, 0, 0, 0},
     };
-    struct natten_tile t = {4, 8, 2, 1, 0, 1};
+    struct natten_tile t = {4, 8, 2, 1, 0, 1, 2};
     if (cpu)
         return t;
     for (size_t i = 0; i < sizeof wide / sizeof *wide; i++) {
@@ -53,6 +54,7 @@ static struct natten_tile natten_choose(const struct node *node, uint32_t d4, ui
             break;
     }
     natten_band(&t, node, d4, quad_bytes);
+    t.chunk = node->window <= 11 ? node->window : 8;
     return t;
 }
 
@@ -95,8 +97,8 @@ bool op_natten_lower(struct lower *l, const struct node *node)
         .shader = "natten",
         .binding = {{in.range, GPU_READ}, {out.range, GPU_WRITE}, {bias, GPU_READ}},
         .n_bindings = 3,
-        .spec = {t.tx * t.ty * t.split, d4, node->window, t.nq, t.tx, t.ty, t.split, t.band, t.pool},
-        .n_spec = 9,
+        .spec = {t.tx * t.ty * t.split, d4, node->window, t.nq, t.tx, t.ty, t.split, t.band, t.pool, t.chunk},
+        .n_spec = 10,
         .push = &push,
         .push_size = sizeof push,
         .groups = {natten_groups(&t, node), node->heads, 1},

@@ -21,4 +21,6 @@ const struct net_op_impl net_ops[OP_COUNT] = {
     [OP_NATTEN] = {"neighborhood attention", NULL, op_natten_lower},
     [OP_ATTENTION] = {"global attention", op_attention_scratch, op_attention_lower},
     [OP_SCAN] = {"scan", op_scan_scratch, op_scan_lower},
+    [OP_DWNORM] = {"dwconv + norm", NULL, op_dwnorm_lower},
+    [OP_ALSO] = {"second output", NULL, NULL},
 };

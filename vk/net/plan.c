@@ -24,7 +24,7 @@ static int32_t storage_of(const struct net *n, int32_t id)
 static void find_lifetimes(const struct net *n, const bool *pinned, int32_t *last)
 {
     for (int32_t i = 1; i < n->count; i++) {
-        last[i] = i;
+        last[i] = n->node[i].maker > i ? n->node[i].maker : i;
         FOR_EACH_INPUT(&n->node[i], id)
             last[storage_of(n, id)] = i;
     }
@@ -57,6 +57,14 @@ static void add_item(struct plan *plan, int32_t id, bool scratch, uint64_t size,
     plan->naive += align_up(size, alignment);
 }
 
+/* The node that writes the tensor. */
+static int32_t born(const struct node *node, int32_t id)
+{
+    if (node->op == OP_INPUT)
+        return 0;
+    return node->op == OP_ALSO ? node->maker : id;
+}
+
 static void list_items(struct plan *plan, const struct net *n, const int32_t *last, bool f16, uint64_t alignment)
 {
     for (int32_t i = 1; i < n->count; i++) {
@@ -68,7 +76,7 @@ static void list_items(struct plan *plan, const struct net *n, const int32_t *la
         for (uint32_t k = 0; k < node->n_in; k++)
             in[k] = plan->memory[node->in[k]];
         if (node->op != OP_SLICE)
-            add_item(plan, i, false, tensor_bytes(node, f16), node->op == OP_INPUT ? 0 : i, last[i], alignment);
+            add_item(plan, i, false, tensor_bytes(node, f16), born(node, i), last[i], alignment);
         if (net_ops[node->op].scratch)
             plan->scratch_size[i] = net_ops[node->op].scratch(node, in, f16);
         if (plan->scratch_size[i])
