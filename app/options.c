@@ -17,6 +17,7 @@
 
 #define FILES        "Input and output"
 #define LOOK         "Look"
+#define WINDOW       "Window (where no output is given)"
 #define NETWORK      "Network"
 #define REPORTS      "Reports"
 #define GENERAL      "General"
@@ -38,6 +39,13 @@ const struct app_option app_option_table[] = {
     {"classes", 0, "LIST", NULL, "show only these: names or numbers, with commas", LOOK, APP_SEGMENT, TEXT(classes)},
     {"palette", 0, "NAME|FILE", NULL, "ade20k, coco_stuff164k, cityscapes, okabe_ito, file", LOOK, APP_SEGMENT, TEXT(palette)},
 
+    {"no-window", 0, NULL, NULL, "write a file even where there is a display", WINDOW, APP_SEGMENT, FLAG(no_window)},
+    {"fullscreen", 0, NULL, NULL, "start with the whole screen", WINDOW, APP_SEGMENT, FLAG(fullscreen)},
+    {"vsync", 0, "HOW", "on|off|adaptive", "on, off or adaptive", WINDOW, APP_SEGMENT, CHOICE(vsync)},
+    {"sync", 0, "HOW", "aligned|latest", "masks on their own frame, or on the newest", WINDOW, APP_SEGMENT, CHOICE(sync)},
+    {"record", 0, "FILE", NULL, "also write the annotated video", WINDOW, APP_SEGMENT, TEXT_ONCE(record)},
+    {"loop", 0, NULL, NULL, "begin again at the end", WINDOW, APP_SEGMENT, FLAG(loop)},
+
     {"model", 'm', "NAME|FILE", NULL, "installed model, checkpoint, or synthetic:t", NETWORK, NET_COMMANDS, TEXT(model)},
     {"size", 0, "SIZE", NULL, "HxW, short:N or native (short:512)", NETWORK, NET_COMMANDS | APP_INSPECT, TEXT(size)},
     {"resize", 0, "HOW", "bilinear|area", "bilinear or area", NETWORK, NET_COMMANDS, CHOICE(resize)},
@@ -58,6 +66,7 @@ const struct app_option app_option_table[] = {
     {"json", 0, NULL, NULL, "machine-readable result on stdout", REPORTS, APP_ALL, FLAG(json)},
 
     {"log-level", 0, "LEVEL", "error|warning|info|debug", "error, warning, info or debug", GENERAL, APP_ALL, CHOICE(log_level)},
+    {"validate", 0, NULL, NULL, "check the use of Vulkan (slow; needs its validation layer)", GENERAL, APP_SEGMENT, FLAG_ONCE(validate)},
     {"no-progress", 0, NULL, NULL, "no progress line", GENERAL, NET_COMMANDS, FLAG(no_progress)},
     {"help", 'h', NULL, NULL, "this help (segman COMMAND --help for the others)", GENERAL, APP_ALL, FLAG_ONCE(help)},
     {"version", 0, NULL, NULL, "the program's version", GENERAL, APP_ALL, FLAG_ONCE(version)},

@@ -146,10 +146,10 @@ static bool create_kept(const struct frame_program *f, struct frame_slot *s, str
         return true;
     if (!rgb && !gpu_buffer_init(f->gpu, &s->own_scratch, scratch_size(f), GPU_MEMORY_DEVICE, error))
         return false;
-    if (!f->staged)
-        return true;
-    return (!rgb || gpu_buffer_init(f->gpu, &s->own_frame, f->frame.size, GPU_MEMORY_DEVICE, error)) &&
-           gpu_buffer_init(f->gpu, &s->own_result, f->result_size, GPU_MEMORY_DEVICE, error);
+    /* An RGB frame is copied even in unified memory: the host may fill the slot again while a draw still reads it. */
+    if (rgb && !gpu_buffer_init(f->gpu, &s->own_frame, f->frame.size, GPU_MEMORY_DEVICE, error))
+        return false;
+    return !f->staged || gpu_buffer_init(f->gpu, &s->own_result, f->result_size, GPU_MEMORY_DEVICE, error);
 }
 
 static bool create_slot(struct frame_program *f, uint32_t slot, struct segman_error *error)
@@ -263,9 +263,9 @@ uint32_t frame_program_crops(const struct frame_program *f)
 
 const struct gpu_buffer *frame_source(const struct frame_program *f, const struct frame_slot *s)
 {
-    if (!f->staged)
-        return &s->upload;
-    return s->own_frame.size ? &s->own_frame : &f->device_frame;
+    if (s->own_frame.size)
+        return &s->own_frame;
+    return f->staged ? &f->device_frame : &s->upload;
 }
 
 const struct gpu_buffer *frame_rgb(const struct frame_program *f, const struct frame_slot *s)
@@ -321,7 +321,7 @@ static void copy(struct gpu_commands *commands, const struct gpu_buffer *from, c
 void frame_record_input(struct frame_program *f, uint32_t slot, struct gpu_commands *commands, uint32_t crop)
 {
     struct frame_slot *s = &f->slot[slot];
-    if (!crop && f->staged)
+    if (!crop && frame_source(f, s) != &s->upload)
         copy(commands, &s->upload, frame_source(f, s));
     if (!crop)
         record(f, commands, &s->convert);
