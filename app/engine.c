@@ -7,15 +7,10 @@
 #include <glib.h>
 #include <string.h>
 
-#define NO_DRIVER_HELP "on Debian and Ubuntu the package mesa-vulkan-drivers brings drivers for AMD, Intel and the CPU"
-
 void app_engine_explain(const struct segman_error *error)
 {
     app_log(SEGMAN_LOG_ERROR, "%s", error->message);
     switch (error->status) {
-    case SEGMAN_ERROR_NO_DEVICE:
-        app_log(SEGMAN_LOG_ERROR, "segman devices lists the Vulkan devices; " NO_DRIVER_HELP);
-        break;
     case SEGMAN_ERROR_DEVICE_MEMORY:
         app_log(SEGMAN_LOG_ERROR, "a smaller --size, --precision f16 or a smaller model needs less GPU memory");
         break;

@@ -25,8 +25,8 @@
 
 /* clang-format off */
 const struct app_option app_option_table[] = {
-    {"input", 'i', "INPUT", NULL, "same as the first argument", FILES, APP_SEGMENT, TEXT_ONCE(input)},
-    {"output", 'o', "OUTPUT", NULL, "same as the second argument", FILES, APP_SEGMENT, TEXT_ONCE(output)},
+    {"input", 'i', "INPUT", NULL, NULL, FILES, APP_SEGMENT, TEXT_ONCE(input)},
+    {"output", 'o', "OUTPUT", NULL, NULL, FILES, APP_SEGMENT, TEXT_ONCE(output)},
     {"codec", 0, "NAME", NULL, "auto, h264, h265, av1, vp8, vp9, ffv1 or an encoder", FILES, APP_SEGMENT, TEXT(codec)},
     {"bitrate", 0, "N", NULL, "bits a second, k and M understood", FILES, APP_SEGMENT, COUNT(bitrate)},
     {"frames", 0, "N", NULL, "stop after N frames", FILES, NET_COMMANDS, COUNT(frames)},
@@ -44,7 +44,7 @@ const struct app_option app_option_table[] = {
     {"vsync", 0, "HOW", "on|off|adaptive", "on, off or adaptive", WINDOW, APP_SEGMENT, CHOICE(vsync)},
     {"sync", 0, "HOW", "aligned|latest", "masks on their own frame, or on the newest", WINDOW, APP_SEGMENT, CHOICE(sync)},
     {"record", 0, "FILE", NULL, "also write the annotated video", WINDOW, APP_SEGMENT, TEXT_ONCE(record)},
-    {"loop", 0, NULL, NULL, "begin again at the end", WINDOW, APP_SEGMENT, FLAG(loop)},
+    {"loop", 0, NULL, NULL, NULL, WINDOW, APP_SEGMENT, FLAG(loop)},
 
     {"model", 'm', "NAME|FILE", NULL, "installed model, checkpoint, or synthetic:t", NETWORK, NET_COMMANDS, TEXT(model)},
     {"size", 0, "SIZE", NULL, "HxW, short:N or native (short:512)", NETWORK, NET_COMMANDS | APP_INSPECT, TEXT(size)},
@@ -52,7 +52,7 @@ const struct app_option app_option_table[] = {
     {"mode", 0, "MODE", "whole|slide", "whole image, or slide: crops of 1024 at stride 768", NETWORK, NET_COMMANDS, CHOICE(mode)},
     {"precision", 0, "P", "auto|f32|f16", "auto, f32 or f16", NETWORK, NET_COMMANDS | APP_INSPECT, CHOICE(precision)},
     {"device", 'd', "DEVICE", NULL, "number, part of the name, or UUID", NETWORK, NET_COMMANDS | APP_INSPECT, TEXT(device)},
-    {"list-devices", 0, NULL, NULL, "same as segman devices", NETWORK, APP_SEGMENT, FLAG_ONCE(list_devices)},
+    {"list-devices", 0, NULL, NULL, NULL, NETWORK, APP_SEGMENT, FLAG_ONCE(list_devices)},
 
     {"labels", 0, "OUT", NULL, "label masks: .mkv, .png, folder/ or pattern", REPORTS, APP_SEGMENT, TEXT_ONCE(labels)},
     {"stats", 0, "FILE", NULL, "pixels per frame and class: .csv, .json or - (csv)", REPORTS, APP_SEGMENT, TEXT_ONCE(stats)},
@@ -66,10 +66,10 @@ const struct app_option app_option_table[] = {
     {"json", 0, NULL, NULL, "machine-readable result on stdout", REPORTS, APP_ALL, FLAG(json)},
 
     {"log-level", 0, "LEVEL", "error|warning|info|debug", "error, warning, info or debug", GENERAL, APP_ALL, CHOICE(log_level)},
-    {"validate", 0, NULL, NULL, "check the use of Vulkan (slow; needs its validation layer)", GENERAL, APP_SEGMENT, FLAG_ONCE(validate)},
+    {"validate", 0, NULL, NULL, NULL, GENERAL, APP_SEGMENT, FLAG_ONCE(validate)},
     {"no-progress", 0, NULL, NULL, "no progress line", GENERAL, NET_COMMANDS, FLAG(no_progress)},
-    {"help", 'h', NULL, NULL, "this help (segman COMMAND --help for the others)", GENERAL, APP_ALL, FLAG_ONCE(help)},
-    {"version", 0, NULL, NULL, "the program's version", GENERAL, APP_ALL, FLAG_ONCE(version)},
+    {"help", 'h', NULL, NULL, "this help (segman COMMAND --help); --version", GENERAL, APP_ALL, FLAG_ONCE(help)},
+    {"version", 0, NULL, NULL, NULL, GENERAL, APP_ALL, FLAG_ONCE(version)},
 };
 /* clang-format on */
 const size_t app_option_count = G_N_ELEMENTS(app_option_table);

@@ -8,6 +8,9 @@
 #include <signal.h>
 #include <string.h>
 
+/* timeout(1), make and the like pass a signal on to a process that already had it from the terminal */
+#define SAME_US (G_USEC_PER_SEC / 2)
+
 static struct {
     sigset_t set;
     GMutex lock;
@@ -40,14 +43,18 @@ static void kill_self(int number)
 
 static void *watch(void *unused)
 {
+    int64_t asked = 0;
     int number = 0;
 
     (void)unused;
     while (sigwait(&state.set, &number) == 0) {
-        if (app_signals_received())
-            kill_self(number);
-        else
+        int64_t now = g_get_monotonic_time();
+        if (!app_signals_received()) {
+            asked = now;
             ask(number);
+        } else if (now - asked > SAME_US) {
+            kill_self(number);
+        }
     }
     return NULL;
 }

@@ -18,7 +18,11 @@ struct pipe_decoder {
     bool has_audio;
     bool absolute;            /* see pipe_sample_time */
     uint32_t other;           /* streams that are no video */
-    uint64_t corrupt;         /* decoder warnings, and frames marked as damaged */
+    uint64_t corrupt;         /* frames marked as damaged */
+    uint64_t packets, frames; /* into the video decoder, out of it */
+    uint32_t decoders;        /* where there are several, or fields, packets are not frames */
+    bool vp8, theora, fields;
+    bool cut;                 /* the file's end is missing */
     uint32_t rotation;
     bool flipped;
     bool hdr;                 /* PQ */

@@ -44,6 +44,8 @@ void pipe_input_finish(struct pipe_input *input);
 bool pipe_probe_file(const char *path, const char *name, bool *image, struct segman_error *error);
 /** Orientation tag of a JPEG file ("rotate-90", ...), NULL where there is none. Static text. */
 const char *pipe_probe_exif(const char *path);
+/** Whether a file is a BMP, TIFF or GIF: libav's decoders of these give no frame without a parser, or spin for ever. */
+bool pipe_probe_wants_pixbuf(const char *path);
 
 /* ---- images.c */
 /** Whether text holds one printf integer conversion, and nothing else to be converted. */

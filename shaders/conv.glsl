@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What conv.comp and conv_cpu.comp share: bindings, epilogue, where a pixel reads.
+// What conv.comp, conv_cpu.comp and conv_coop.comp share: bindings, epilogue, where a pixel reads.
 //
 // Dense convolution as an implicit matrix product: Y (m, n) = act(X (m, k) W (k, n) + bias) * scale + shift + R.
 // m: output pixels, n: output channels, k: (ky, kx, input channel) with the channels rounded up to quads.
@@ -12,11 +12,12 @@ layout(constant_id = 7) const uint PADDED = 0; // whether a tap may lie outside 
 layout(constant_id = 8) const uint ACT = ACT_NONE;
 layout(constant_id = 9) const uint SCALE = 0;
 layout(constant_id = 10) const uint RESIDUAL = 0;
+layout(constant_id = 11) const uint ROPE = 0;
 const bool LINEAR = KERNEL == 1 && STRIDE == 1 && PADDED == 0;
 
 layout(push_constant) uniform Push { conv_push p; };
 layout(std430, binding = 0) readonly buffer X { QUAD x[]; };
-layout(std430, binding = 1) readonly buffer W { QUAD w[]; }; // [k][nq], then float32 bias, scale, shift [nq] each
+layout(std430, binding = 1) readonly buffer W { QUAD w[]; }; // [k][nq], then float32 bias, scale, shift [nq] each, rotary table
 layout(std430, binding = 2) readonly buffer R { QUAD r[]; };
 layout(std430, binding = 3) writeonly buffer Y { QUAD y[]; };
 
@@ -37,11 +38,34 @@ ivec2 window(uint m)
     return ivec2(m % p.out_w, m / p.out_w) * int(STRIDE) - int(p.pad);
 }
 
+// Cosine and sine of pair t of a head at pixel m: the first d / 4 pairs turn with the row, the others with the column.
+vec2 turn(uint t, uint m)
+{
+    bool by_row = t < p.head_quads;
+    uint i = (by_row ? m / p.out_w : m % p.out_w) * p.head_quads + (by_row ? t : t - p.head_quads);
+#ifdef F16
+    return uintBitsToFloat(w[p.turns + i]);
+#else
+    vec4 two = w[p.turns + i / 2];
+    return i % 2 == 0 ? two.xy : two.zw;
+#endif
+}
+
+vec2 rotate(vec2 v, vec2 t)
+{
+    return vec2(v.x * t.x - v.y * t.y, v.y * t.x + v.x * t.y);
+}
+
 void epilogue(uint m, uint n, vec4 v)
 {
     if (m >= p.m || n >= p.n_store)
         return;
-    v = activate(v + param(n), ACT);
+    v += param(n);
+    if (ROPE != 0 && n < 2 * p.turn_quads) {
+        uint t = 2 * (n % p.turn_quads % p.head_quads);
+        v = vec4(rotate(v.xy, turn(t, m)), rotate(v.zw, turn(t + 1, m)));
+    }
+    v = activate(v, ACT);
     if (SCALE != 0)
         v = v * param(p.nq + n) + param(2 * p.nq + n);
     if (RESIDUAL != 0 && n < p.rq)

@@ -11,7 +11,7 @@
 #define uint uint32_t
 #endif
 
-/* ---- conv.comp, conv_cpu.comp ------------------------------------------------------------------ */
+/* ---- conv.comp, conv_cpu.comp, conv_coop.comp ---------------------------------------------------- */
 
 struct conv_push {
     uint m;                  /* output pixels */
@@ -26,6 +26,9 @@ struct conv_push {
     uint params;             /* first quad of the epilogue's parameters in the weights' buffer */
     uint pad;                /* pixels on each side */
     uint rq;                 /* quads of the residual's channels: behind them a view has others */
+    uint turns;              /* first quad of the rotary table in the weights' buffer */
+    uint turn_quads;         /* C / 4 of a qkv tensor: so many quads of q, then of k, are rotated */
+    uint head_quads;         /* d / 4 */
 };
 
 /* ---- dwconv.comp --------------------------------------------------------------------------------- */
@@ -48,6 +51,7 @@ struct layer_norm_push {
     uint m;                  /* pixels */
     uint x_stride, x_offset; /* input */
     uint y_stride, y_offset; /* output */
+    uint r_stride, r_offset; /* residual */
     uint c;                  /* channels */
     uint cq;                 /* quads of channels */
     uint nq;                 /* quads of an output pixel to write */

@@ -144,7 +144,10 @@ struct segman_dataset {
     uint8_t (*palette)[3];            /**< [classes] sRGB */
 };
 
-/** Reads a dataset file: JSON {"name": text, "classes": [text], "palette": [[r,g,b]]}. */
+/**
+ * Reads a dataset file: JSON {"name": text, "classes": [text], "palette": [[r,g,b]]}. Without "classes" it is a palette
+ * alone, its classes are called "class 0" and so on.
+ */
 SEGMAN_API struct segman_dataset *segman_dataset_open(const char *path, struct segman_error *error);
 SEGMAN_API void segman_dataset_destroy(struct segman_dataset *dataset);
 
@@ -166,7 +169,7 @@ struct segman_model;
 /**
  * Opens a checkpoint: a .safetensors or mmseg .pth file (the kind is found from its content), or
  * procedural weights "synthetic:V[:CLASSES]" with V one of t, s, b, l, l2 (reference:
- * procedural_value). Checks every name and shape; the message of a failure names the tensor, what
+ * procedural_value). context may be NULL for a look without a GPU: then no session can be made. Checks every name and shape; the message of a failure names the tensor, what
  * was found and what was expected.
  */
 SEGMAN_API struct segman_model *segman_model_open(struct segman_context *context, const char *path, struct segman_error *error);
@@ -233,7 +236,7 @@ enum segman_view {
 struct segman_session_params {
     struct segman_frame_format frame;      /**< of every frame of this session */
     uint32_t net_width, net_height;        /**< the whole image is resized to this; multiples of 32, at least segman_model_min_side() */
-    uint32_t crop, stride;                 /**< sliding crops of crop x crop pixels at this stride, logits averaged; 0: whole image at once. Multiples of 32 */
+    uint32_t crop, stride;                 /**< sliding crops of crop x crop pixels (clipped to the image) at this stride, logits averaged; 0: whole image at once. Multiples of 32 */
     enum segman_resize resize;             /**< how the frame becomes the network's input */
     enum segman_precision precision;       /**< AUTO: F16 on GPUs */
     enum segman_view view;                 /**< what segman_result.view holds */

@@ -186,6 +186,10 @@ static bool create_commands(struct segman_session *s, struct segman_error *error
 struct segman_session *segman_session_create(struct segman_model *model, const struct segman_session_params *params,
                                              struct segman_error *error)
 {
+    if (!model->context) {
+        segman_fail(error, SEGMAN_ERROR_ARGUMENT, "The model was opened without a GPU context");
+        return NULL;
+    }
     if (!check_params(model, params, error))
         return NULL;
     struct segman_session *s = calloc(1, sizeof(*s));

@@ -88,6 +88,20 @@ expect 0 "statistics alone, as JSON" "$clip" --frames 1 --stats stats.json --cla
 says '"name":"person"' stats.json "statistics as JSON"
 is "$(ls | grep -c segman)" -eq 0
 
+if command -v ffmpeg >/dev/null; then
+    mkdir pictures
+    ffmpeg -v error -i "$clip" -frames:v 2 pictures/p%d.png
+    ffmpeg -v error -i "$clip" -frames:v 1 -vf scale=320:200 pictures/small.png
+    expect 0 "folder of pictures of two sizes" pictures drawn/ --labels masks/ --stats pictures.csv --legend $small
+    is "$(ls drawn masks | grep -c png)" -eq 6
+    is "$(ffprobe -v error -show_entries stream=width,height -of csv=p=0 drawn/small.png)" = 320,200
+    is "$(ffprobe -v error -show_entries stream=pix_fmt -of csv=p=0 masks/p1.png)" = pal8
+    says 'small.png' pictures.csv "the pictures' names"
+    expect 1 "folder that is not empty" pictures drawn/ $small
+    expect 3 "two sizes in one video" pictures drawn.mkv $small
+    is -s drawn.mkv
+fi
+
 rm -f out err
 "$segman" "$clip" stopped.mkv --stats - $small >out 2>err &
 process=$!

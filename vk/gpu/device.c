@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coop.h"
 #include "internal.h"
 
 static VKAPI_ATTR VkBool32 VKAPI_CALL on_message(VkDebugUtilsMessageSeverityFlagBitsEXT severity, VkDebugUtilsMessageTypeFlagsEXT types,
@@ -54,7 +55,7 @@ static void fill_caps(struct gpu *gpu)
     gpu->caps = (struct gpu_caps){
         .fp16 = gpu->info.fp16,
         .storage16 = half.storageBuffer16BitAccess,
-        .cooperative_matrix = gpu->info.cooperative_matrix,
+        .coop = gpu_coop_query(gpu),
         .timestamps = gpu->timestamp_bits != 0,
         .unified_memory = unified && gpu->info.type != SEGMAN_DEVICE_DISCRETE,
         .cpu = gpu->info.type == SEGMAN_DEVICE_CPU,
@@ -85,21 +86,37 @@ static bool find_queue(struct gpu *gpu, struct segman_error *error)
 static bool create_device(struct gpu *gpu, struct segman_error *error)
 {
     const float priority = 1.0f;
-    const char *const extensions[] = {VK_KHR_SWAPCHAIN_EXTENSION_NAME};
     const VkDeviceQueueCreateInfo queue = {.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
                                            .queueFamilyIndex = gpu->queue_family,
                                            .queueCount = 1,
                                            .pQueuePriorities = &priority};
-    VkPhysicalDeviceVulkan13Features v13 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES, .synchronization2 = VK_TRUE, .maintenance4 = VK_TRUE};
-    VkPhysicalDeviceVulkan12Features v12 = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES, .pNext = &v13, .timelineSemaphore = VK_TRUE, .shaderFloat16 = gpu->caps.fp16};
+    const bool matrices = gpu->caps.coop.m != 0;
+    const char *extensions[2];
+    uint32_t n_extensions = 0;
+    if (matrices)
+        extensions[n_extensions++] = VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME;
+    if (gpu->surface)
+        extensions[n_extensions++] = VK_KHR_SWAPCHAIN_EXTENSION_NAME;
+    VkPhysicalDeviceCooperativeMatrixFeaturesKHR coop = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR,
+                                                         .cooperativeMatrix = VK_TRUE};
+    VkPhysicalDeviceVulkan13Features v13 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES,
+                                            .pNext = matrices ? &coop : NULL,
+                                            .subgroupSizeControl = matrices,
+                                            .computeFullSubgroups = matrices,
+                                            .synchronization2 = VK_TRUE,
+                                            .maintenance4 = VK_TRUE};
+    VkPhysicalDeviceVulkan12Features v12 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
+                                            .pNext = &v13,
+                                            .timelineSemaphore = VK_TRUE,
+                                            .shaderFloat16 = gpu->caps.fp16,
+                                            .vulkanMemoryModel = matrices};
     VkPhysicalDeviceVulkan11Features v11 = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES, .pNext = &v12, .storageBuffer16BitAccess = gpu->caps.storage16};
     const VkDeviceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
                                      .pNext = &v11,
                                      .queueCreateInfoCount = 1,
                                      .pQueueCreateInfos = &queue,
-                                     .enabledExtensionCount = gpu->surface ? 1 : 0,
+                                     .enabledExtensionCount = n_extensions,
                                      .ppEnabledExtensionNames = extensions};
     GPU_TRY(vkCreateDevice(gpu->physical, &info, NULL, &gpu->device), "Opening the GPU");
     vkGetDeviceQueue(gpu->device, gpu->queue_family, 0, &gpu->queue);
@@ -116,10 +133,8 @@ static bool open_instance(struct gpu *gpu, const struct segman_context_params *p
         return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "The window needs %u Vulkan extensions, at most %u are possible",
                            params->surface->n_extensions, GPU_MAX_INSTANCE_EXTENSIONS);
     VkResult r = gpu_instance_create(validation, params->surface, &gpu->instance, &debug_utils, &layer);
-    if (r == VK_ERROR_INCOMPATIBLE_DRIVER)
-        return segman_fail(error, SEGMAN_ERROR_NO_DEVICE, "No Vulkan driver was found: " GPU_NO_DRIVER_HINT);
     if (r < 0)
-        return gpu_fail(error, r, "Starting Vulkan");
+        return gpu_instance_fail(r, error);
     if (validation && !layer)
         gpu_log(gpu, SEGMAN_LOG_WARNING, "The Vulkan validation layer is not installed (Debian: vulkan-validationlayers)");
     if (layer)

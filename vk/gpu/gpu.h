@@ -14,16 +14,24 @@
 #include "../segman.h"
 
 #define GPU_MAX_BINDINGS 8
-#define GPU_MAX_SPEC 16
+#define GPU_MAX_SPEC 20
 #define GPU_MAX_PUSH 128
 
 struct gpu;
+
+/**
+ * Cooperative matrices (VK_KHR_cooperative_matrix) of float16 with float32 sums that a subgroup of caps.subgroup_size multiplies:
+ * (m x k) (k x n), multiples of 8. m is 0 where there are none, or where their shaders lack something else.
+ */
+struct gpu_coop {
+    uint32_t m, n, k;
+};
 
 /** Limits and features that choose shaders. */
 struct gpu_caps {
     bool fp16;                  /**< shaderFloat16 */
     bool storage16;             /**< storageBuffer16BitAccess */
-    bool cooperative_matrix;
+    struct gpu_coop coop;
     bool timestamps;
     bool unified_memory;        /**< device-local memory is host-visible too: no staging copies */
     bool cpu;                   /**< a CPU driver */
@@ -98,6 +106,7 @@ struct gpu_pass_desc {
     uint32_t n_bindings;
     uint32_t spec[GPU_MAX_SPEC];     /**< specialisation constant i (floats by bit pattern) */
     uint32_t n_spec;
+    uint32_t subgroup_size;          /**< invocations of a subgroup, all of them whole; 0: as the driver likes */
     const void *push;
     uint32_t push_size;              /**< bytes, a multiple of 4, at most 128 */
     uint32_t groups[3];

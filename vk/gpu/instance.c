@@ -65,6 +65,13 @@ VkResult gpu_instance_create(bool validation, const struct segman_surface_source
     return vkCreateInstance(&info, NULL, instance);
 }
 
+bool gpu_instance_fail(VkResult result, struct segman_error *error)
+{
+    if (result == VK_ERROR_INCOMPATIBLE_DRIVER)
+        return segman_fail(error, SEGMAN_ERROR_NO_DEVICE, "No Vulkan driver was found: " GPU_NO_DRIVER_HINT);
+    return gpu_fail(error, result, "Starting Vulkan");
+}
+
 static enum segman_device_type device_type(VkPhysicalDeviceType type)
 {
     switch (type) {
@@ -192,7 +199,7 @@ bool segman_list_devices(struct segman_device_info **devices, size_t *count, str
     *count = 0;
     VkResult r = gpu_instance_create(false, NULL, &instance, &debug_utils, &layer);
     if (r < 0)
-        return gpu_fail(error, r, "Starting Vulkan");
+        return gpu_instance_fail(r, error);
     bool ok = gpu_devices_list(instance, devices, &physical, &n, error);
     *count = n;
     free(physical);

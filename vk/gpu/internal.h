@@ -45,6 +45,8 @@ struct gpu {
 
 /** An instance with the extensions that exist; validation turns the layer on where it is installed. window: NULL, or what a surface needs. */
 VkResult gpu_instance_create(bool validation, const struct segman_surface_source *window, VkInstance *instance, bool *debug_utils, bool *layer);
+/** Says why there is no instance; returns false. */
+bool gpu_instance_fail(VkResult result, struct segman_error *error);
 bool gpu_device_extension_exists(VkPhysicalDevice device, const char *name);
 /** A queue family for compute, with graphics where possible, that can present to the surface (if any); -1: none. */
 int gpu_queue_family(VkPhysicalDevice device, VkSurfaceKHR surface);
@@ -54,6 +56,9 @@ int gpu_device_choose(const struct gpu *gpu, const struct segman_device_info *in
 /** Physical devices with what segman needs of each. *infos and *devices are malloc'ed. */
 bool gpu_devices_list(VkInstance instance, struct segman_device_info **infos, VkPhysicalDevice **devices, uint32_t *count,
                       struct segman_error *error);
+
+/** The matrices to use; needs gpu->physical and gpu->info. */
+struct gpu_coop gpu_coop_query(struct gpu *gpu);
 
 void gpu_cache_load(struct gpu *gpu, const char *dir);
 void gpu_cache_save(struct gpu *gpu);

@@ -84,6 +84,16 @@ static bool check(struct segman_model *model, struct segman_error *error)
     return ok;
 }
 
+/* Class names that do not fit the classifier would name every mask wrongly. */
+static bool check_dataset(const struct segman_model *model, const char *path, struct segman_error *error)
+{
+    const struct segman_dataset *d = checkpoint_dataset(model->checkpoint);
+    if (d && d->classes != model->architecture.classes)
+        return segman_fail(error, SEGMAN_ERROR_FORMAT, "%s names %u classes, its tensor decode_head.conv_seg.weight has %u", path, d->classes,
+                           model->architecture.classes);
+    return true;
+}
+
 struct segman_model *segman_model_open(struct segman_context *context, const char *path, struct segman_error *error)
 {
     struct segman_model *model = calloc(1, sizeof(*model));
@@ -93,7 +103,8 @@ struct segman_model *segman_model_open(struct segman_context *context, const cha
     }
     model->context = context;
     model->checkpoint = checkpoint_open(path, error);
-    if (!model->checkpoint || !architecture_find(&model->architecture, model->checkpoint, error) || !check(model, error)) {
+    if (!model->checkpoint || !architecture_find(&model->architecture, model->checkpoint, error) || !check(model, error) ||
+        !check_dataset(model, path, error)) {
         segman_model_destroy(model);
         return NULL;
     }
