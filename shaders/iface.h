@@ -28,7 +28,6 @@ struct conv_push {
     uint rq;                 /* quads of the residual's channels: behind them a view has others */
     uint turns;              /* first quad of the rotary table in the weights' buffer */
     uint turn_quads;         /* C / 4 of a qkv tensor: so many quads of q, then of k, are rotated */
-    uint head_quads;         /* d / 4 */
 };
 
 /* ---- dwconv.comp --------------------------------------------------------------------------------- */
