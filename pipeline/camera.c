@@ -85,7 +85,8 @@ static void note_mode(const struct pipe_decoder *d, const GstCaps *chosen)
     other = (wish->camera_width && ((int)wish->camera_width != width || (int)wish->camera_height != height)) ||
             (wish->camera_rate && num && (int64_t)wish->camera_rate * den != num);
     pipe_log(other ? SEGMAN_LOG_WARNING : SEGMAN_LOG_DEBUG, "%s: %s%dx%d at %.4g frames a second%s", d->name,
-             other ? "the nearest that it has is " : "", width, height, den ? (double)num / den : 0, mode_of(chosen) == MODE_RAW ? "" : ", decoded");
+             other ? "the nearest that it has is " : "", width, height, den ? (double)num / den : 0,
+             mode_of(chosen) == MODE_RAW ? "" : ", decoded");
 }
 
 static void on_overrun(GstElement *queue, gpointer user)
@@ -147,8 +148,8 @@ static bool link_source(struct pipe_decoder *d, GstElement *source, const GstCap
         g_object_set(filter, "caps", chosen, NULL);
     gst_bin_add_many(GST_BIN(d->pipeline), filter, queue, NULL);
     if (!gst_element_link_many(source, filter, queue, NULL) || !link_end(d, queue, mode))
-        return segman_fail(error, SEGMAN_ERROR_UNSUPPORTED, "%s cannot be linked (is the Debian package gstreamer1.0-plugins-base installed?)",
-                           d->name);
+        return segman_fail(error, SEGMAN_ERROR_UNSUPPORTED,
+                           "%s cannot be linked (is the Debian package gstreamer1.0-plugins-base installed?)", d->name);
     return true;
 }
 

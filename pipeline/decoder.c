@@ -12,14 +12,7 @@
 #include <string.h>
 
 /* After an error, how long frames that were decoded before it may take to come out. */
-enum { GRACE_MS = 500, QUEUE_FRAMES = 4 };
-
-static bool is_video_decoder(GstObject *object)
-{
-    GstElementFactory *factory = GST_IS_ELEMENT(object) ? gst_element_get_factory(GST_ELEMENT(object)) : NULL;
-    const char *class = factory ? gst_element_factory_get_metadata(factory, GST_ELEMENT_METADATA_KLASS) : NULL;
-    return class && strstr(class, "Decoder") && (strstr(class, "Video") || strstr(class, "Image"));
-}
+enum { GRACE_MS = 500, QUEUE_FRAMES = 4, IN_FLIGHT = 100, OPEN_SECONDS = 60 };
 
 static void take_tag(const GstTagList *tags, const char *tag, char *out, size_t size)
 {
@@ -46,8 +39,6 @@ static GstBusSyncReply on_message(GstBus *bus, GstMessage *message, gpointer use
     g_mutex_lock(&d->lock);
     if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_TAG)
         note_tags(d, message);
-    else if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_WARNING && is_video_decoder(GST_MESSAGE_SRC(message)))
-        d->corrupt++;
     else
         pipe_trouble_message(&d->trouble, message);
     if (d->trouble.error)
@@ -138,28 +129,6 @@ static void on_pad_added(GstElement *element, GstPad *pad, gpointer user)
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-static GstElement *make_test(struct pipe_decoder *d, const char *text)
-{
-    unsigned width = 640, height = 480, fps = 30;
-    int frames = -1;
-    GstElement *bin;
-    char *line;
-
-    if (g_str_has_prefix(text, "test:")) {
-        const char *at = strchr(text, '@'), *colon = strrchr(text + 5, ':');
-        if (sscanf(text, "test:%ux%u", &width, &height) != 2 || (at && sscanf(at, "@%u", &fps) != 1) ||
-            (colon && sscanf(colon, ":%d", &frames) != 1) || !width || !height || width > 16384 || height > 16384 || !fps || fps > 1000)
-            return NULL;
-    }
-    line = g_strdup_printf("videotestsrc pattern=smpte num-buffers=%d ! video/x-raw,format=I420,width=%u,height=%u,framerate=%u/1", frames,
-                           width, height, fps);
-    bin = gst_parse_bin_from_description(line, TRUE, NULL);
-    if (frames >= 0)
-        d->duration_ns = (int64_t)gst_util_uint64_scale((guint64)frames, GST_SECOND, fps);
-    g_free(line);
-    return bin;
-}
-
 static bool add_uri(struct pipe_decoder *d, const char *uri, struct segman_error *error)
 {
     GstElement *element = gst_element_factory_make("uridecodebin", NULL);
@@ -170,20 +139,6 @@ static bool add_uri(struct pipe_decoder *d, const char *uri, struct segman_error
     g_signal_connect(element, "pad-added", G_CALLBACK(on_pad_added), d);
     g_signal_connect(element, "no-more-pads", G_CALLBACK(on_no_more_pads), d);
     gst_bin_add(GST_BIN(d->pipeline), element);
-    return true;
-}
-
-static bool add_test(struct pipe_decoder *d, const char *text, struct segman_error *error)
-{
-    GstElement *element = make_test(d, text);
-    GstPad *pad;
-    if (!element)
-        return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "%s is not of the form test:WIDTHxHEIGHT@FPS:FRAMES", text);
-    gst_bin_add(GST_BIN(d->pipeline), element);
-    pad = gst_element_get_static_pad(element, "src");
-    link_video(d, pad);
-    gst_object_unref(pad);
-    d->ready = true;
     return true;
 }
 
@@ -210,9 +165,11 @@ static bool build(struct pipe_decoder *d, const struct pipe_input *input, const 
     gst_bus_set_sync_handler(bus, on_message, d, NULL);
     gst_object_unref(bus);
     if (input->type == PIPE_INPUT_TEST)
-        return add_test(d, input->uri, error);
+        return pipe_decoder_add_test(d, input->uri, error);
     if (input->type == PIPE_INPUT_CAMERA)
         return pipe_camera_add(d, error);
+    if (d->image && d->path && pipe_probe_wants_pixbuf(d->path))
+        return pipe_decoder_add_pixbuf(d, error);
     uri = file ? gst_filename_to_uri(file, NULL) : g_strdup(input->uri);
     ok = uri ? add_uri(d, uri, error) : segman_fail(error, SEGMAN_ERROR_IO, "cannot open %s", d->name);
     g_free(uri);
@@ -224,7 +181,7 @@ static bool build(struct pipe_decoder *d, const struct pipe_input *input, const 
 /** Waits, with the lock held, until there is a sample, or there will be none, or not by limit_us: NULL then. */
 static GstSample *wait_sample(struct pipe_decoder *d, bool opening, gint64 limit_us)
 {
-    gint64 grace = 0;
+    gint64 grace = 0, patience = opening ? g_get_monotonic_time() + OPEN_SECONDS * G_TIME_SPAN_SECOND : G_MAXINT64;
     d->timed_out = false;
     for (;;) {
         GstSample *sample;
@@ -233,10 +190,12 @@ static GstSample *wait_sample(struct pipe_decoder *d, bool opening, gint64 limit
             return NULL;
         g_mutex_unlock(&d->lock); /* appsink's own lock is held when it calls on_new_sample */
         sample = gst_app_sink_try_pull_sample(GST_APP_SINK(d->appsink), 0);
+        bool empty = !sample && gst_app_sink_is_eos(GST_APP_SINK(d->appsink)); /* a seek may have cleared the flag too late */
         g_mutex_lock(&d->lock);
+        d->eos |= empty;
         if (sample)
             return sample;
-        if ((ended && d->eos) || (opening && d->ready && !d->linked))
+        if ((ended && d->eos) || (opening && d->ready && !d->linked) || g_get_monotonic_time() > patience)
             return NULL;
         if (ended) {
             gint64 now = g_get_monotonic_time();
@@ -260,7 +219,10 @@ static GstSample *next_sample(struct pipe_decoder *d, bool opening, gint64 limit
 {
     GstSample *sample;
     g_mutex_lock(&d->lock);
-    while ((sample = wait_sample(d, opening, limit_us)) && GST_BUFFER_FLAG_IS_SET(gst_sample_get_buffer(sample), GST_BUFFER_FLAG_CORRUPTED)) {
+    while ((sample = wait_sample(d, opening, limit_us))) {
+        d->frames++;
+        if (!GST_BUFFER_FLAG_IS_SET(gst_sample_get_buffer(sample), GST_BUFFER_FLAG_CORRUPTED))
+            break;
         gst_sample_unref(sample);
         d->corrupt++;
     }
@@ -282,7 +244,7 @@ static bool explain_no_frame(struct pipe_decoder *d, struct segman_error *error)
     else if (d->trouble.error || d->trouble.missing[0])
         pipe_trouble_input(&d->trouble, d->name, error);
     else
-        segman_fail(error, SEGMAN_ERROR_FORMAT, "no frame of %s could be decoded", d->name);
+        segman_fail(error, SEGMAN_ERROR_FORMAT, d->eos ? "no frame of %s could be decoded" : "%s gives no frame", d->name);
     g_mutex_unlock(&d->lock);
     return false;
 }
@@ -374,12 +336,21 @@ void pipe_decoder_destroy(struct pipe_decoder *d)
 static int64_t frame_time(struct pipe_decoder *d, GstSample *sample)
 {
     int64_t time = pipe_sample_time(sample, false, d->absolute);
+    if (time != INT64_MIN && !d->absolute)
+        time += d->base_ns;
     if (time == INT64_MIN)
-        time = d->last_ns < 0 ? 0 : d->last_ns + d->step_ns;
+        time = d->last_ns < 0 ? d->base_ns : d->last_ns + d->step_ns;
     else if (d->last_ns >= 0 && time > d->last_ns)
         d->step_ns = time - d->last_ns;
     d->last_ns = MAX(time, 0);
     return d->last_ns;
+}
+
+static bool is_interlaced(GstSample *sample)
+{
+    GstVideoInfo info;
+    return gst_video_info_from_caps(&info, gst_sample_get_caps(sample)) &&
+           GST_VIDEO_INFO_INTERLACE_MODE(&info) != GST_VIDEO_INTERLACE_MODE_PROGRESSIVE;
 }
 
 /** What the end of the frames means. */
@@ -392,6 +363,8 @@ static enum pipe_status end_status(struct pipe_decoder *d, struct segman_error *
     else if (d->trouble.error) {
         pipe_trouble_input(&d->trouble, d->name, error);
         status = PIPE_ERROR;
+    } else if (d->cut) {
+        pipe_log(SEGMAN_LOG_WARNING, "%s is cut off: its end is missing", d->name);
     }
     g_mutex_unlock(&d->lock);
     return status;
@@ -409,6 +382,7 @@ enum pipe_status pipe_decoder_read(struct pipe_decoder *d, int64_t timeout_ns, s
     if (!sample)
         return d->timed_out ? PIPE_TIMEOUT : end_status(d, error);
     mapped = pipe_frame_map(frame, sample);
+    d->fields = d->fields || is_interlaced(sample);
     frame->pts_ns = frame_time(d, sample);
     gst_sample_unref(sample);
     if (mapped)
@@ -427,9 +401,13 @@ void pipe_decoder_stop(struct pipe_decoder *d)
 
 uint64_t pipe_decoder_corrupt(struct pipe_decoder *d)
 {
-    uint64_t corrupt;
+    uint64_t corrupt, delay;
     g_mutex_lock(&d->lock);
     corrupt = d->corrupt;
+    /* While it runs, some packets are still under way: as many as frames can be reordered, decoded at once, and queued. */
+    delay = d->eos ? 0 : IN_FLIGHT;
+    if (d->decoders == 1 && !d->fields && !d->live && !d->stopped && d->packets > d->frames + delay)
+        corrupt += d->packets - d->frames - delay;
     g_mutex_unlock(&d->lock);
     return corrupt;
 }

@@ -32,7 +32,11 @@ struct pipe_decoder {
     bool has_audio;
     bool absolute;            /* see pipe_sample_time */
     uint32_t other;           /* streams that are no video */
-    uint64_t corrupt;         /* decoder warnings, and frames marked as damaged */
+    uint64_t corrupt;         /* frames marked as damaged */
+    uint64_t packets, frames; /* into the video decoder, out of it */
+    uint32_t decoders;        /* where there are several, or fields, packets are not frames */
+    bool vp8, theora, fields;
+    bool cut;                 /* the file's end is missing */
     uint32_t rotation;
     bool flipped;
     bool hdr;                 /* PQ */
@@ -48,6 +52,7 @@ struct pipe_decoder {
     char *camera_others;      /* the other cameras, for messages */
     bool camera_sharable;     /* it has a second way */
     int64_t last_ns, step_ns; /* to guess a missing time */
+    int64_t base_ns;          /* of running time 0: where the last seek went */
     int64_t duration_ns;      /* -1 unknown */
     uint64_t pushed;          /* bytes of a stream that cannot be sought */
     uint64_t patch_offset;    /* of the MP4 header's duration, see plug.c; 0: none */
@@ -63,6 +68,7 @@ struct pipe_decoder *pipe_decoder_open(const struct pipe_decoder_params *params,
 void pipe_decoder_destroy(struct pipe_decoder *d);
 /** One frame; duration -1 and name empty. timeout_ns: negative waits for ever. Without mailbox only. */
 enum pipe_status pipe_decoder_read(struct pipe_decoder *d, int64_t timeout_ns, struct pipe_frame *frame, struct segman_error *error);
+bool pipe_decoder_seek(struct pipe_decoder *d, int64_t pts_ns, struct segman_error *error);
 /** Links a raw video pad to the tail (or says that another one is), any other pad to a stream of its own. */
 void pipe_decoder_link(struct pipe_decoder *d, GstPad *pad);
 /** Every stream is known from now on. */
@@ -93,6 +99,12 @@ bool pipe_camera_add(struct pipe_decoder *d, struct segman_error *error);
 bool pipe_camera_explain(const struct pipe_decoder *d, struct segman_error *error);
 /** Whether it did not start because another program has it. */
 bool pipe_camera_busy(const struct pipe_decoder *d);
+
+/* ---- heads.c */
+/** text: "test", or as pipe_kind says. */
+bool pipe_decoder_add_test(struct pipe_decoder *d, const char *text, struct segman_error *error);
+/** For kinds of stills that decodebin does not decode rightly; of a GIF, the first picture. */
+bool pipe_decoder_add_pixbuf(struct pipe_decoder *d, struct segman_error *error);
 
 /* ---- plug.c */
 /** For any bin of decodebin: no hardware decoders, damaged frames marked. */

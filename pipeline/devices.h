@@ -10,7 +10,7 @@ struct pipe_device {
     GstDevice *way[2]; /* the second one shares it with other programs; NULL: none. Both NULL: a device file alone */
     GstCaps *caps;     /* of the first way; NULL unknown */
     char *name, *id, *api;
-    char *path;        /* of the device file, or NULL */
+    char *path; /* of the device file, or NULL */
 };
 /** Of struct pipe_device, which it owns: in a lasting order, V4L2's first. */
 GPtrArray *pipe_devices_list(void);

@@ -4,7 +4,7 @@
  *
  *   source.c       the public source: kinds, frames handed out, corrupt frames
  *   probe.c        what an input is, from its content
- *   decoder.[ch]   one GStreamer pipeline from a URI to mapped frames; plug.c and tail.c: its two ends
+ *   decoder.[ch]   one GStreamer pipeline from a URI to mapped frames; plug.c and tail.c: its two ends; seek.c; heads.c: other heads
  *   frame.c        a sample as a mapped frame
  *   live.[ch]      live sources: mailbox, loss, retries;  mailbox.c: its mailbox;  capture.c: a decoder that fills it
  *   camera.c       a camera into a decoder;  devices.[ch]  which cameras there are;  modes.c: which of its formats
@@ -47,6 +47,8 @@ void pipe_input_finish(struct pipe_input *input);
 bool pipe_probe_file(const char *path, const char *name, bool *image, struct segman_error *error);
 /** Orientation tag of a JPEG file ("rotate-90", ...), NULL where there is none. Static text. */
 const char *pipe_probe_exif(const char *path);
+/** Whether a file is a BMP, TIFF or GIF: libav's decoders of these give no frame without a parser, or spin for ever. */
+bool pipe_probe_wants_pixbuf(const char *path);
 
 /* ---- frame.c */
 /** Maps the sample's planes and takes a reference. False where it cannot be mapped, or is in no format of ours. */

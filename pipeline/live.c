@@ -25,18 +25,18 @@ struct pipe_live {
     const struct pipe_input *input;
     struct pipe_source_params params;
     GThread *thread;
-    struct pipe_decoder *decoder;  /* changed by the thread only, under the lock; NULL: lost */
+    struct pipe_decoder *decoder; /* changed by the thread only, under the lock; NULL: lost */
     enum live_state state;
     bool stopped;
-    bool told;                     /* the reader knows of this loss */
-    char *camera_id;               /* of the camera to be found again */
-    char *name;                    /* for messages; the camera's own */
-    char reason[256];              /* of the last loss */
+    bool told;        /* the reader knows of this loss */
+    char *camera_id;  /* of the camera to be found again */
+    char *name;       /* for messages; the camera's own */
+    char reason[256]; /* of the last loss */
     struct segman_error failure;
-    int64_t lost_us;               /* since when */
+    int64_t lost_us; /* since when */
     uint32_t tries, losses;
-    uint64_t corrupt;              /* of decoders that are gone */
-    int64_t first_ns, last_ns;     /* reader's: captured, and time handed out; -1 before */
+    uint64_t corrupt;          /* of decoders that are gone */
+    int64_t first_ns, last_ns; /* reader's: captured, and time handed out; -1 before */
 };
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -325,7 +325,8 @@ static enum pipe_status news(struct pipe_live *l, bool wants_loss, struct segman
 }
 
 /** Waits for a frame, a loss that was not told yet, the end, or limit_us. */
-static enum pipe_status wait_for_frame(struct pipe_live *l, bool wants_loss, gint64 limit_us, GstSample **sample, struct segman_error *error)
+static enum pipe_status wait_for_frame(struct pipe_live *l, bool wants_loss, gint64 limit_us, GstSample **sample,
+                                       struct segman_error *error)
 {
     enum pipe_status status;
     bool in_time = true;

@@ -8,11 +8,11 @@
 /* ---- mailbox.c */
 /** Holds one frame; the next one replaces it. */
 struct pipe_mailbox {
-    GMutex lock;          /* guards all of it, and whatever else its owner says */
-    GCond cond;           /* a frame came, or a change of the owner's */
-    GstSample *sample;    /* NULL: empty */
+    GMutex lock;       /* guards all of it, and whatever else its owner says */
+    GCond cond;        /* a frame came, or a change of the owner's */
+    GstSample *sample; /* NULL: empty */
     int64_t captured_ns;
-    int64_t arrived_us;   /* the last frame, 0 before the first */
+    int64_t arrived_us; /* the last frame, 0 before the first */
     uint64_t received, replaced;
 };
 void pipe_mailbox_init(struct pipe_mailbox *box);

@@ -63,6 +63,48 @@ static void set_if_there(GstElement *element, const char *property, const char *
         gst_util_set_object_arg(G_OBJECT(element), property, value);
 }
 
+/** Counts packets that should come out as a frame: those that do not were damaged, and decoders drop them silently. */
+static GstPadProbeReturn on_packet(GstPad *pad, GstPadProbeInfo *info, gpointer user)
+{
+    struct pipe_decoder *d = user;
+    GstBuffer *buffer = GST_PAD_PROBE_INFO_BUFFER(info);
+    GstEvent *event = gst_pad_get_sticky_event(pad, GST_EVENT_SEGMENT, 0);
+    const GstSegment *segment = NULL;
+    bool counts = !GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DECODE_ONLY);
+    guint8 first = 0;
+
+    if (event)
+        gst_event_parse_segment(event, &segment);
+    if (segment && segment->format == GST_FORMAT_TIME && GST_BUFFER_PTS_IS_VALID(buffer))
+        counts = counts && gst_segment_clip(segment, GST_FORMAT_TIME, GST_BUFFER_PTS(buffer), GST_BUFFER_PTS(buffer), NULL, NULL);
+    if (d->theora) /* three packets of headers come first; elsewhere the flag is on key frames that have one */
+        counts = counts && !GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_HEADER);
+    if (d->vp8 && gst_buffer_extract(buffer, 0, &first, 1) == 1)
+        counts = counts && (first & 0x10); /* else a reference frame that is never shown */
+    g_mutex_lock(&d->lock);
+    d->packets += counts;
+    g_mutex_unlock(&d->lock);
+    if (event)
+        gst_event_unref(event);
+    return GST_PAD_PROBE_OK;
+}
+
+static void watch_decoder(struct pipe_decoder *d, GstElement *element, GstElementFactory *factory)
+{
+    const char *class = gst_element_factory_get_metadata(factory, GST_ELEMENT_METADATA_KLASS);
+    GstPad *pad;
+    if (!class || !strstr(class, "Decoder") || !strstr(class, "Video") || d->image)
+        return;
+    pad = gst_element_get_static_pad(element, "sink");
+    if (!pad)
+        return;
+    d->decoders++;
+    d->theora = strstr(GST_OBJECT_NAME(factory), "theora") != NULL;
+    d->vp8 = strstr(GST_OBJECT_NAME(factory), "vp8") != NULL;
+    gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER, on_packet, d, NULL);
+    gst_object_unref(pad);
+}
+
 static void on_deep_element_added(GstBin *bin, GstBin *sub, GstElement *element, gpointer user)
 {
     struct pipe_decoder *d = user;
@@ -70,6 +112,8 @@ static void on_deep_element_added(GstBin *bin, GstBin *sub, GstElement *element,
     (void)bin, (void)sub;
     if (factory && !strcmp(GST_OBJECT_NAME(factory), "matroskademux"))
         d->absolute = true;
+    if (factory)
+        watch_decoder(d, element, factory);
     /* Damaged frames come out marked, and are counted, instead of vanishing; and no number of them is the end. */
     set_if_there(element, "output-corrupt", "true");
     set_if_there(element, "max-errors", "-1");
@@ -90,7 +134,7 @@ static void stretch_duration(struct pipe_decoder *d, const uint8_t *head, uint64
         return;
     d->patch_offset = at + (wide ? 24 : 16);
     d->patch_bytes = wide ? 8 : 4;
-    d->patch_value = duration + scale;
+    d->patch_value = duration + MIN(scale, 2 * duration);
     d->duration_ns = (int64_t)gst_util_uint64_scale(duration, GST_SECOND, scale);
 }
 
@@ -118,6 +162,28 @@ static bool find_box(FILE *file, const char *type, uint64_t *at, uint64_t *end)
     return false;
 }
 
+/** Whether an MP4's last box should go on behind the end of the file. */
+static bool is_cut(FILE *file)
+{
+    uint64_t at = 0, end, size;
+    uint8_t head[16];
+
+    if (fseeko(file, 0, SEEK_END))
+        return false;
+    end = (uint64_t)ftello(file);
+    while (at + 8 <= end) {
+        if (fseeko(file, (off_t)at, SEEK_SET) || fread(head, 1, 16, file) < 8 || (!at && memcmp(head + 4, "ftyp", 4)))
+            return false;
+        size = GST_READ_UINT32_BE(head) == 1 ? GST_READ_UINT64_BE(head + 8) : GST_READ_UINT32_BE(head);
+        if (size < 8)
+            return false;
+        if (size > end - at)
+            return true;
+        at += size;
+    }
+    return false;
+}
+
 static void find_mp4_duration(struct pipe_decoder *d)
 {
     FILE *file = d->path ? fopen(d->path, "rbe") : NULL;
@@ -129,6 +195,7 @@ static void find_mp4_duration(struct pipe_decoder *d)
     if (!fseeko(file, 0, SEEK_END) && (end = (uint64_t)ftello(file)) > 16 && find_box(file, "moov", &at, &end) &&
         find_box(file, "mvhd", &at, &end) && end - at >= 32 && !fseeko(file, (off_t)at, SEEK_SET) && fread(head, 1, 32, file) == 32)
         stretch_duration(d, head, at);
+    d->cut = is_cut(file);
     fclose(file);
 }
 
@@ -153,7 +220,8 @@ static void find_in_stream(struct pipe_decoder *d, GstBuffer *buffer, uint64_t s
 /*
  * qtdemux ends the whole file when a track's decoding time passes the duration in the file's header, without
  * taking off what an edit list skips at the track's start: the last packet of nearly every AAC track would be
- * lost. So the header that it reads says one second more; each track still ends by its own edit list.
+ * lost. So the header that it reads says up to a second more (not more than twice, or it would take the tracks
+ * for a preview); each track still ends by its own edit list.
  */
 static GstPadProbeReturn on_source_data(GstPad *pad, GstPadProbeInfo *info, gpointer user)
 {

@@ -303,7 +303,7 @@ static enum pipe_status read_frame(struct pipe_source *s, int64_t timeout_ns, st
     status = read_any(s, timeout_ns, frame, error);
     if (status == PIPE_FRAME)
         name_frame(s, frame);
-    if ((status == PIPE_FRAME || status == PIPE_END) && too_many_corrupt(s, error)) {
+    if (!s->live && (status == PIPE_FRAME || status == PIPE_END) && too_many_corrupt(s, error)) {
         pipe_frame_release(frame);
         status = PIPE_ERROR;
     }
@@ -322,6 +322,32 @@ enum pipe_status pipe_source_read(struct pipe_source *s, struct pipe_frame *fram
 enum pipe_status pipe_source_read_timeout(struct pipe_source *s, int64_t timeout_ns, struct pipe_frame *frame, struct segman_error *error)
 {
     return read_frame(s, MAX(timeout_ns, 0), frame, error);
+}
+
+/** The file that is shown at this time comes next. */
+static bool seek_image(struct pipe_source *s, int64_t pts_ns, struct segman_error *error)
+{
+    double at = floor((double)MAX(pts_ns, 0) * 1e-9 * s->image_fps + 1e-6);
+    guint last = s->input.files->len - 1;
+
+    s->file = at < last ? (guint)at : last;
+    s->frames = s->file;
+    return s->frames > 0 || open_next_image(s, error); /* the first file is open before it is read */
+}
+
+bool pipe_source_seek(struct pipe_source *s, int64_t pts_ns, struct segman_error *error)
+{
+    bool good;
+
+    if (s->info.kind == PIPE_KIND_LIVE || s->info.kind == PIPE_KIND_IMAGE)
+        return segman_fail(error, SEGMAN_ERROR_UNSUPPORTED, "%s cannot be sought", s->input.name);
+    good = s->input.files ? seek_image(s, pts_ns, error) : pipe_decoder_seek(s->decoder, pts_ns, error);
+    if (!good)
+        return false;
+    g_mutex_lock(&s->lock);
+    s->ended = false;
+    g_mutex_unlock(&s->lock);
+    return true;
 }
 
 void pipe_source_stop(struct pipe_source *s)

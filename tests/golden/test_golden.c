@@ -28,6 +28,7 @@ struct run {
     enum segman_precision precision;
     bool every_tensor; /* tap all: nothing that is compared may be fused away */
     bool no_fuse;
+    bool small; /* T and the custom one alone: the others have the same ops, and a CPU driver takes minutes over them */
 };
 
 static bool frame(struct segman_session *s, const struct golden *g, bool other, struct segman_result *r)
@@ -121,13 +122,15 @@ static struct segman_model *open_model(const struct golden *g, char name[64], st
     snprintf(name, 64, "synthetic:%s:%u", g->variant, g->classes);
     if (strcmp(g->variant, custom_architecture.variant))
         return segman_model_open(context, name, error);
-    snprintf(name, 64, "/tmp/segman-golden-%ld.safetensors", (long)getpid());
     struct segman_model *model = NULL;
-    if (custom_write(&custom_architecture, name))
-        model = segman_model_open(context, name, error);
+    const char *folder = getenv("TMPDIR");
+    char file[4096];
+    snprintf(file, sizeof(file), "%s/segman-golden-%ld.safetensors", folder && *folder ? folder : P_tmpdir, (long)getpid());
+    if (custom_write(&custom_architecture, file))
+        model = segman_model_open(context, file, error);
     else
-        segman_fail(error, SEGMAN_ERROR_IO, "cannot write %s", name);
-    unlink(name); /* stays mapped */
+        segman_fail(error, SEGMAN_ERROR_IO, "cannot write %s", file);
+    unlink(file); /* stays mapped */
     snprintf(name, 64, "custom:%u", g->classes);
     return model;
 }
@@ -142,6 +145,10 @@ static void run_all(const struct run *run)
         CU_ASSERT(ok);
         if (!ok) {
             printf("  %s\n", error.message);
+            continue;
+        }
+        if (run->small && strcmp(g.variant, "t") && strcmp(g.variant, custom_architecture.variant)) {
+            golden_close(&g);
             continue;
         }
         struct segman_model *model = open_model(&g, name, &error);
@@ -164,7 +171,7 @@ static void test_every_tensor_f32(void)
 
 static void test_unfused_f32(void)
 {
-    run_all(&(struct run){.what = "f32, unfused", .precision = SEGMAN_PRECISION_F32, .no_fuse = true});
+    run_all(&(struct run){.what = "f32, unfused", .precision = SEGMAN_PRECISION_F32, .no_fuse = true, .small = true});
 }
 
 static void test_fused_f32(void)

@@ -32,6 +32,7 @@ struct harness_case {
     const void *arg;
     double f32, f16; /**< largest relative L2 error in each storage precision; 0: not run in this one */
     bool no_fuse;    /**< run the graph as it was built */
+    uint32_t conv_variant; /**< of struct net_program_params */
 };
 
 /** Runs the case and asserts all of the above. Cases that --only leaves out are not run. */

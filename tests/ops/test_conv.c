@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Dense convolution with every epilogue that the fuser makes, and the same graphs unfused. */
 #include "harness.h"
+#include "ref_attention.h"
 #include "ref_conv.h"
 #include "ref_norm.h"
 
+#include "vk/net/lower.h"
+
 #include <stdlib.h>
+#include <string.h>
 
 /* A convolution of x (c,h,w), then what is set of: batch norm, activation, layer scale, sum. */
 struct conv_test {
@@ -15,6 +19,7 @@ struct conv_test {
     enum net_act act;
     bool scale;
     bool residual;          /* adds x: same shape */
+    uint32_t heads;         /* rotary positions for so many; 0: none */
     uint32_t first, within; /* x is channels [first, first + c) of a tensor of `within`; 0: whole */
 };
 
@@ -33,11 +38,24 @@ static tensor build(struct net *n, tensor x, const void *arg)
                                     .linear = t->linear});
     if (t->norm)
         y = net_batch_norm(n, "bn", y);
+    if (t->heads)
+        y = net_rope(n, y, t->heads);
     if (t->act)
         y = net_act(n, y, t->act);
     if (t->scale)
         y = net_scale(n, "scale", y);
     return t->residual ? net_add(n, x, y) : y;
+}
+
+static void rope(const struct conv_test *t, float *y)
+{
+    size_t bytes = (size_t)t->s.out * t->s.h * t->s.w * sizeof(*y);
+    float *copy = malloc(bytes);
+    if (!copy)
+        abort();
+    memcpy(copy, y, bytes);
+    ref_rope(y, copy, t->s.out / 3, t->s.h, t->s.w, t->heads);
+    free(copy);
 }
 
 static void finish(const struct conv_test *t, const float *x, size_t pixels, float *y)
@@ -48,6 +66,8 @@ static void finish(const struct conv_test *t, const float *x, size_t pixels, flo
                    harness_weight_of("scale", "weight", c, 1, 1, 1),    harness_weight_of("scale", "bias", c, 0, 0, 0)};
     if (t->norm)
         ref_batch_norm(y, c, pixels, w[0], w[1], w[2], w[3], y);
+    if (t->heads)
+        rope(t, y);
     ref_act(y, c * pixels, t->act, y);
     if (t->scale)
         ref_scale(y, c, pixels, w[4], w[5], y);
@@ -84,6 +104,8 @@ static void reference(const float *x, float *out, const void *arg)
 /* Which storage precisions: the large shapes compile for seconds on a CPU driver and take turns. */
 enum storage { BOTH, F32, F16 };
 
+static uint32_t forced; /* row of op_conv.c's table, from 1; 0: as it chooses */
+
 static void check(const char *name, const struct conv_test *t, bool no_fuse, enum storage storage)
 {
     harness_check(&(struct harness_case){.name = name,
@@ -95,7 +117,8 @@ static void check(const char *name, const struct conv_test *t, bool no_fuse, enu
                                          .arg = t,
                                          .f32 = storage == F16 ? 0 : 1e-6,
                                          .f16 = storage == F32 ? 0 : 6e-4,
-                                         .no_fuse = no_fuse});
+                                         .no_fuse = no_fuse,
+                                         .conv_variant = forced});
 }
 
 #define SHAPE(C, H, W, OUT, K, S, P)                                                                                                       \
@@ -165,6 +188,8 @@ static void test_epilogues(void)
         EPILOGUE_ROW("scale sum", .scale = true, .residual = true),
         EPILOGUE_ROW("sum", .residual = true),
         EPILOGUE_ROW("bn gelu scale sum", .norm = true, .act = NET_ACT_GELU, .scale = true, .residual = true),
+        {"rope, 2 heads of 20", {.s = SHAPE(24, 9, 17, 120, 1, 1, 0), .bias = true, .heads = 2}, false},
+        {"rope, 2 heads of 20, unfused", {.s = SHAPE(24, 9, 17, 120, 1, 1, 0), .bias = true, .heads = 2}, true},
         EPILOGUE_ROW("sum, of a slice", .residual = true, .first = 12, .within = 36),
     };
     CHECK_ROWS(rows);
@@ -196,6 +221,25 @@ static void test_gpu_kernels(void)
     harness_pretend_gpu(false);
 }
 
+/* Every row of the variants' table on shapes at a pixel and a quad beyond whole tiles; rows that the device lacks are skipped. */
+static void test_variants(void)
+{
+    static const struct row rows[] = {
+        {"1x1 44->100, 13x11, gelu scale sum",
+         {.s = SHAPE(100, 13, 11, 100, 1, 1, 0), .bias = true, .act = NET_ACT_GELU, .scale = true, .residual = true},
+         .storage = F16},
+        {"1x1 300->20, 3x43", {.s = SHAPE(300, 3, 43, 20, 1, 1, 0), .bias = true}, .storage = F16},
+        {"3x3 stride 2, 20->36, 15x18", {.s = SHAPE(20, 15, 18, 36, 3, 2, 1), .norm = true, .act = NET_ACT_RELU}, .storage = F16},
+        {"1x1 40->120 rope, 9x17", {.s = SHAPE(40, 9, 17, 120, 1, 1, 0), .bias = true, .heads = 2}, .storage = F16},
+    };
+    harness_pretend_gpu(true);
+    for (forced = 1; forced <= op_conv_variants(); forced++)
+        if (op_conv_has_variant(gpu_caps(harness_gpu()), forced))
+            CHECK_ROWS(rows);
+    forced = 0;
+    harness_pretend_gpu(false);
+}
+
 int main(int argc, char **argv)
 {
     CU_TestInfo tests[] = {{"1x1", test_pointwise},
@@ -203,6 +247,7 @@ int main(int argc, char **argv)
                            {"epilogues", test_epilogues},
                            {"tiles for GPUs", test_gpu_tiles},
                            {"kernels for GPUs", test_gpu_kernels},
+                           {"every variant", test_variants},
                            CU_TEST_INFO_NULL};
     return harness_main(argc, argv, "conv", tests);
 }

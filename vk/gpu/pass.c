@@ -12,6 +12,7 @@ struct gpu_pipeline {
     const struct gpu_shader *shader;
     uint32_t n_bindings, n_spec;
     uint32_t spec[GPU_MAX_SPEC];
+    uint32_t subgroup_size; /* 0: any */
     VkPipeline pipeline;
 };
 
@@ -66,8 +67,12 @@ static bool compile(struct gpu *gpu, struct gpu_pipeline *p, struct segman_error
     const VkShaderModuleCreateInfo code = {
         .sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO, .codeSize = p->shader->size, .pCode = p->shader->code};
     GPU_TRY(vkCreateShaderModule(gpu->device, &code, NULL, &module), p->shader->name);
+    const VkPipelineShaderStageRequiredSubgroupSizeCreateInfo size = {
+        .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO, .requiredSubgroupSize = p->subgroup_size};
     const VkComputePipelineCreateInfo info = {.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
                                               .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
+                                                        .pNext = p->subgroup_size ? &size : NULL,
+                                                        .flags = p->subgroup_size ? VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT : 0,
                                                         .stage = VK_SHADER_STAGE_COMPUTE_BIT,
                                                         .module = module,
                                                         .pName = "main",
@@ -85,7 +90,7 @@ static struct gpu_pipeline *find_pipeline(struct gpu *gpu, const struct gpu_shad
                                           struct segman_error *error)
 {
     for (struct gpu_pipeline *p = gpu->pipelines; p; p = p->next)
-        if (p->shader == shader && p->n_bindings == desc->n_bindings && p->n_spec == desc->n_spec &&
+        if (p->shader == shader && p->n_bindings == desc->n_bindings && p->n_spec == desc->n_spec && p->subgroup_size == desc->subgroup_size &&
             !memcmp(p->spec, desc->spec, desc->n_spec * sizeof(*desc->spec)))
             return p;
     struct gpu_pipeline *p = calloc(1, sizeof(*p));
@@ -96,6 +101,7 @@ static struct gpu_pipeline *find_pipeline(struct gpu *gpu, const struct gpu_shad
     p->shader = shader;
     p->n_bindings = desc->n_bindings;
     p->n_spec = desc->n_spec;
+    p->subgroup_size = desc->subgroup_size;
     memcpy(p->spec, desc->spec, desc->n_spec * sizeof(*desc->spec));
     if (!ensure_layout(gpu, desc->n_bindings, error) || !compile(gpu, p, error)) {
         free(p);

@@ -43,8 +43,8 @@ static tensor token_mixer(struct net *n, tensor x, const struct stage *s)
 {
     net_push(n, "token_mixer");
     tensor qkv = net_conv(n, "qkv", x, &(struct net_conv){.out = 3 * s->c, .bias = true}); /* 3c,h,w */
-    tensor lepe = net_dwconv(n, "lepe", net_slice(n, qkv, 2 * s->c, s->c), 5);              /* c,h,w */
-    tensor turned = net_rope(n, qkv, s->heads);
+    tensor turned = net_rope(n, qkv, s->heads);                                             /* v stays as it is */
+    tensor lepe = net_dwconv(n, "lepe", net_slice(n, turned, 2 * s->c, s->c), 5);           /* c,h,w */
     tensor y = net_natten(n, "rpb.0", turned, s->heads, s->window);                         /* c,h,w */
     if (s->last)
         y = net_attention(n, "rpb.1", turned, y, s->heads, s->side);

@@ -9,7 +9,7 @@
 
 static bool is_conv(const struct node *p)
 {
-    return p->op == OP_CONV || p->op == OP_DWCONV;
+    return (p->op == OP_CONV && !p->rope) || p->op == OP_DWCONV;
 }
 
 /* The epilogue runs norm, act, scale, residual in this order: a step may be added only before later ones are set. */
@@ -32,7 +32,7 @@ static bool take_act(struct node *p, struct node *c)
 
 static bool take_scale(struct node *p, struct node *c)
 {
-    if (p->op != OP_CONV || p->scale || p->residual)
+    if (p->op != OP_CONV || p->rope || p->scale || p->residual)
         return false;
     p->scale = c->scope;
     c->scope = NULL;
@@ -44,6 +44,16 @@ static bool take_residual(struct node *p, struct node *c)
     if ((!is_conv(p) && p->op != OP_LAYER_NORM) || p->residual)
         return false;
     p->residual = c->in[0];
+    return true;
+}
+
+/* The rotating pairs of channels lie within a quad of the epilogue. */
+static bool take_rope(struct node *p, struct node *c)
+{
+    if (p->op != OP_CONV || p->kernel != 1 || p->rope || p->act || p->scale || p->residual)
+        return false;
+    p->rope = true;
+    p->heads = c->heads;
     return true;
 }
 
@@ -72,6 +82,7 @@ static const struct pattern {
     {OP_SCALE, 0, take_scale},
     {OP_ADD, -1, take_residual},
     {OP_CONV, 0, take_unshuffle},
+    {OP_ROPE, 0, take_rope},
 };
 
 static void count_uses(const struct net *n, const bool *pinned, uint32_t *uses)

@@ -36,6 +36,7 @@ struct lower {
     const struct node *node;
     int32_t id;
     bool f16;
+    uint32_t conv_variant;
     struct segman_error *error;
     bool failed;
     void **temp; /* freed after each node */
@@ -92,6 +93,11 @@ const struct gpu_caps *lower_caps(const struct lower *l)
 bool lower_f16(const struct lower *l)
 {
     return l->f16;
+}
+
+uint32_t lower_conv_variant(const struct lower *l)
+{
+    return l->conv_variant;
 }
 
 void *lower_alloc(struct lower *l, size_t bytes)
@@ -208,6 +214,7 @@ static bool create_pass(struct lower *l, const struct pending *p, struct net_pas
                                  .label = label,
                                  .n_bindings = p->pass.n_bindings,
                                  .n_spec = p->pass.n_spec,
+                                 .subgroup_size = p->pass.subgroup_size,
                                  .push = p->push,
                                  .push_size = p->pass.push_size,
                                  .groups = {p->pass.groups[0], p->pass.groups[1], p->pass.groups[2]}};
@@ -288,7 +295,7 @@ struct net_program *net_program_create(struct gpu *gpu, struct net *n, const str
     if (net_failed(n, error))
         return NULL;
     struct net_program *p = calloc(1, sizeof(*p));
-    struct lower l = {.program = p, .net = n, .f16 = params->f16, .error = error ? error : &ignored};
+    struct lower l = {.program = p, .net = n, .f16 = params->f16, .conv_variant = params->conv_variant, .error = error ? error : &ignored};
     if (!p) {
         out_of_memory(&l);
         return NULL;

@@ -42,6 +42,7 @@ struct node {
     uint32_t c, h, w;             /* output */
     uint32_t kernel, stride, pad; /* conv, dwconv; unshuffle: stride */
     bool bias, linear;            /* conv */
+    bool rope;                    /* conv: rotary positions on its result, a qkv tensor of `heads` heads; after the bias */
     uint32_t heads, window, side; /* attention */
     uint32_t first;               /* slice: first channel */
     enum net_act act;             /* act; fused: the epilogue's */
@@ -66,6 +67,8 @@ struct net_memory lower_also(const struct lower *l);
 struct gpu_range lower_scratch(const struct lower *l, uint64_t offset, uint64_t size);
 const struct gpu_caps *lower_caps(const struct lower *l);
 bool lower_f16(const struct lower *l);
+/** net_program_params.conv_variant. */
+uint32_t lower_conv_variant(const struct lower *l);
 
 /**
  * Reads "scope.suffix" (suffix NULL: scope itself) as float32 into malloc'ed memory, owned by l until the node is lowered.
@@ -88,6 +91,7 @@ struct lower_pass {
     } binding[GPU_MAX_BINDINGS];
     uint32_t n_bindings;
     uint32_t spec[GPU_MAX_SPEC], n_spec;
+    uint32_t subgroup_size; /* whole subgroups of this size; 0: any */
     const void *push;
     uint32_t push_size;
     uint32_t groups[3];
@@ -98,6 +102,7 @@ bool lower_pass(struct lower *l, const struct lower_pass *pass);
 
 struct net_op_impl {
     const char *name;
+    bool writes_views; /* its output may be a range of channels of a larger tensor (a part of a concat) */
     /** Bytes of scratch for the node (each piece aligned to 256 by the caller's own arithmetic); NULL: none. */
     uint64_t (*scratch)(const struct node *node, const struct net_memory *in, bool f16);
     /** Adds the node's passes; false after an error (lower_* have recorded it). NULL: no passes (a view). */
@@ -106,6 +111,8 @@ struct net_op_impl {
 extern const struct net_op_impl net_ops[OP_COUNT];
 
 bool op_conv_lower(struct lower *l, const struct node *node);
+uint32_t op_conv_variants(void);                   /* rows of its table */
+bool op_conv_has_variant(const struct gpu_caps *caps, uint32_t variant);
 bool op_dwconv_lower(struct lower *l, const struct node *node);
 bool op_dwnorm_lower(struct lower *l, const struct node *node);
 bool op_pointwise_lower(struct lower *l, const struct node *node); /* batch norm, act, add, scale: what is not fused */
@@ -122,12 +129,6 @@ uint64_t op_attention_scratch(const struct node *node, const struct net_memory *
 bool op_scan_lower(struct lower *l, const struct node *node);
 uint64_t op_scan_scratch(const struct node *node, const struct net_memory *in, bool f16);
 
-/** 1: the quad after the last channels is padding, which the op fills with zeros; 0: it has none, or is a view into another tensor. */
-static inline uint32_t lower_pad(const struct net_memory *m)
-{
-    return m->c % 8 == 4 && m->offset4 == 0 && m->stride4 == m->c / 4 + 1;
-}
-
 static inline uint32_t div_up(uint32_t a, uint32_t b)
 {
     return (a + b - 1) / b;
@@ -137,14 +138,10 @@ static inline uint64_t align_up(uint64_t a, uint64_t b)
     return (a + b - 1) / b * b;
 }
 
-/**
- * Quads of every pixel that an op writes to its output: past the channels zeros, up to the stride where the memory is the
- * tensor's own; a view's neighbours are left alone.
- */
+/** Quads of every pixel that an op writes to its output: its channels, and the zeros after them. */
 static inline uint32_t lower_quads(const struct net_memory *y)
 {
-    uint32_t own = (y->c + 7) / 8 * 2;
-    return !y->offset4 && y->stride4 == own ? own : (y->c + 3) / 4;
+    return div_up(y->c, 4) + y->pad4;
 }
 
 #endif

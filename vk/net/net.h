@@ -86,6 +86,7 @@ struct net_program_params {
     bool no_fuse;
     const char *const *taps;   /**< names to keep; [n_taps] */
     size_t n_taps;
+    uint32_t conv_variant;     /**< tests: 1 + the row of op_conv.c's table to use wherever it fits; 0: the best */
 };
 
 /** The lowered network: arena, weights, passes. The input and output tensors lie in its arena. */
@@ -99,6 +100,7 @@ struct net_memory {
     uint32_t c, h, w;
     uint32_t stride4;  /**< quads (4 channels) from pixel to pixel */
     uint32_t offset4;  /**< quads before the first channel */
+    uint32_t pad4;     /**< quads after the last channel that its op fills with zeros */
     bool f16;
 };
 struct net_memory net_program_input(const struct net_program *program);

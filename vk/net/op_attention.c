@@ -116,7 +116,7 @@ bool op_attention_lower(struct lower *l, const struct node *node)
         .out_offset = out.offset4,
         .tokens = node->h * node->w,
         .quads = node->c / 4,
-        .pad = lower_pad(&out),
+        .pad = out.pad4,
         .side = side2,
     };
     double tokens = push.tokens;

@@ -19,6 +19,12 @@ bool op_fold_norm(struct lower *l, const char *scope, uint32_t c, double *mul, d
 /** Element i of a matrix in storage precision. */
 void op_store(void *blob, size_t i, double value, bool f16);
 
+/**
+ * Cosine and sine of every rotary angle, (positions, d / 4) pairs of float32 for maps up to h or w and heads of d channels; owned
+ * by l like lower_alloc's. *bytes: their size, a multiple of 8.
+ */
+float *op_rope_turns(struct lower *l, uint32_t h, uint32_t w, uint32_t d, size_t *bytes);
+
 /** A grid of at least total / size workgroups that keeps within the limit of 65535 in each dimension. */
 void op_flat_groups(uint32_t total, uint32_t size, uint32_t groups[3]);
 

@@ -62,9 +62,9 @@ bool op_dwconv_lower(struct lower *l, const struct node *node)
                                      .r_stride = r.stride4,
                                      .r_offset = r.offset4,
                                      .cq = cq,
-                                     .nq = y.stride4,
+                                     .nq = lower_quads(&y),
                                      .tiles = tiles,
-                                     .total = tiles * div_up(y.h, b.rows) * y.stride4,
+                                     .total = tiles * div_up(y.h, b.rows) * lower_quads(&y),
                                      .params = taps * cq};
     struct lower_pass pass = {.shader = "dwconv",
                               .binding = {{x.range, GPU_READ}, {weights, GPU_READ}, {r.range, GPU_READ}, {y.range, GPU_WRITE}},

@@ -35,8 +35,8 @@ static struct gpu_range upload(struct lower *l, const struct node *node, uint32_
 bool op_layer_norm_lower(struct lower *l, const struct node *node)
 {
     struct net_memory x = lower_input(l, 0), y = lower_output(l), r = node->residual ? lower_residual(l) : x;
-    uint32_t lanes = choose_lanes(lower_caps(l), y.stride4), wg = lower_caps(l)->cpu ? 8 : 128;
-    struct gpu_range parameters = upload(l, node, y.stride4);
+    uint32_t lanes = choose_lanes(lower_caps(l), lower_quads(&y)), wg = lower_caps(l)->cpu ? 8 : 128;
+    struct gpu_range parameters = upload(l, node, lower_quads(&y));
     if (!parameters.size)
         return false;
     const struct layer_norm_push push = {.m = y.h * y.w,
@@ -48,12 +48,12 @@ bool op_layer_norm_lower(struct lower *l, const struct node *node)
                                          .r_offset = r.offset4,
                                          .c = y.c,
                                          .cq = div_up(y.c, 4),
-                                         .nq = y.stride4,
+                                         .nq = lower_quads(&y),
                                          .eps = LAYER_NORM_EPS};
     struct lower_pass pass = {.shader = "layer_norm",
                               .binding = {{x.range, GPU_READ}, {parameters, GPU_READ}, {r.range, GPU_READ}, {y.range, GPU_WRITE}},
                               .n_bindings = 4,
-                              .spec = {wg, lanes, div_up(y.stride4, lanes), node->residual != 0},
+                              .spec = {wg, lanes, div_up(lower_quads(&y), lanes), node->residual != 0},
                               .n_spec = 4,
                               .push = &push,
                               .push_size = sizeof(push),

@@ -91,7 +91,7 @@ bool op_natten_lower(struct lower *l, const struct node *node)
         .height = node->h,
         .width = node->w,
         .quads = node->c / 4,
-        .pad = lower_pad(&out),
+        .pad = out.pad4,
     };
     double pixels = (double)node->h * node->w;
     struct lower_pass pass = {

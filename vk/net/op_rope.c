@@ -2,7 +2,7 @@
 /* Rotary positions of a qkv tensor: one pass, one invocation a quad. */
 #include <math.h>
 
-#include "lower.h"
+#include "op_common.h"
 #include "shaders/iface.h"
 
 enum { ROPE_LOCAL = 128, ROPE_GROUPS_X = 32768 };
@@ -20,26 +20,29 @@ static float rope_angle(uint32_t j, uint32_t pairs)
     return 1.0f / powf(10000.0f, at);
 }
 
-/* (positions, pairs) of cosine and sine of the float32 product of position and angle; pairs = d/4. */
-static void rope_turns(float *turns, uint32_t positions, uint32_t pairs)
+float *op_rope_turns(struct lower *l, uint32_t h, uint32_t w, uint32_t d, size_t *bytes)
 {
-    for (uint32_t i = 0; i < positions; i++)
+    uint32_t positions = h > w ? h : w, pairs = d / 4;
+    *bytes = (size_t)positions * pairs * 2 * sizeof(float);
+    float *turns = lower_alloc(l, *bytes);
+    for (uint32_t i = 0; turns && i < positions; i++)
         for (uint32_t j = 0; j < pairs; j++) {
+            /* The float32 product of position and angle, as the reference has it. */
             float t = (float)i * rope_angle(j, pairs);
             turns[2 * (i * pairs + j)] = (float)cos((double)t);
             turns[2 * (i * pairs + j) + 1] = (float)sin((double)t);
         }
+    return turns;
 }
 
 bool op_rope_lower(struct lower *l, const struct node *node)
 {
     struct net_memory in = lower_input(l, 0), out = lower_output(l);
-    uint32_t d = node->c / 3 / node->heads, positions = node->h > node->w ? node->h : node->w;
-    size_t bytes = (size_t)positions * (d / 4) * 2 * sizeof(float);
-    float *turns = lower_alloc(l, bytes);
+    uint32_t d = node->c / 3 / node->heads;
+    size_t bytes;
+    float *turns = op_rope_turns(l, node->h, node->w, d, &bytes);
     if (!turns)
         return false;
-    rope_turns(turns, positions, d / 4);
 
     struct rope_push push = {
         .in_stride = in.stride4,
@@ -50,7 +53,7 @@ bool op_rope_lower(struct lower *l, const struct node *node)
         .pixels = node->h * node->w,
         .quads = node->c / 12,
         .head_quads = d / 4,
-        .out_quads = node->c / 4 + lower_pad(&out),
+        .out_quads = node->c / 4 + out.pad4,
         .scale = 1.0f / sqrtf((float)d),
     };
     uint32_t groups = div_up(push.pixels * push.out_quads, ROPE_LOCAL);
