@@ -52,7 +52,7 @@ static char *stem_of(const char *input)
 /* Reports alone need no annotated video. */
 static bool wants_video(const struct app_options *options)
 {
-    return options->output || !(options->labels || options->stats || options->dump);
+    return options->output || options->record || !(options->labels || options->stats || options->dump);
 }
 
 /* Without an output of any kind the result goes into the current folder, under a name that is free. */
@@ -170,7 +170,7 @@ static int open_all(struct run *run, struct segman_error *error)
     struct app_output_params params;
     struct segman_frame_format view;
 
-    run->output = g_strdup(run->options->output);
+    run->output = g_strdup(run->options->output ? run->options->output : run->options->record);
     if (!choose_input(run, error))
         return APP_EXIT_INIT;
     if (run->options->json && g_strcmp0(run->options->stats, "-") == 0) {

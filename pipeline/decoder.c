@@ -268,7 +268,9 @@ static GstSample *wait_sample(struct pipe_decoder *d, bool opening)
             return NULL;
         g_mutex_unlock(&d->lock); /* appsink's own lock is held when it calls on_new_sample */
         sample = gst_app_sink_try_pull_sample(GST_APP_SINK(d->appsink), 0);
+        bool empty = !sample && gst_app_sink_is_eos(GST_APP_SINK(d->appsink)); /* a seek may have cleared the flag too late */
         g_mutex_lock(&d->lock);
+        d->eos |= empty;
         if (sample)
             return sample;
         if ((ended && d->eos) || (opening && d->ready && !d->linked) || g_get_monotonic_time() > patience)
@@ -398,8 +400,10 @@ void pipe_frame_release(struct pipe_frame *frame)
 static int64_t frame_time(struct pipe_decoder *d, GstSample *sample)
 {
     int64_t time = pipe_sample_time(sample, false, d->absolute);
+    if (time != INT64_MIN && !d->absolute)
+        time += d->base_ns;
     if (time == INT64_MIN)
-        time = d->last_ns < 0 ? 0 : d->last_ns + d->step_ns;
+        time = d->last_ns < 0 ? d->base_ns : d->last_ns + d->step_ns;
     else if (d->last_ns >= 0 && time > d->last_ns)
         d->step_ns = time - d->last_ns;
     d->last_ns = MAX(time, 0);

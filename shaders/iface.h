@@ -28,7 +28,6 @@ struct conv_push {
     uint rq;                 /* quads of the residual's channels: behind them a view has others */
     uint turns;              /* first quad of the rotary table in the weights' buffer */
     uint turn_quads;         /* C / 4 of a qkv tensor: so many quads of q, then of k, are rotated */
-    uint head_quads;         /* d / 4 */
 };
 
 /* ---- dwconv.comp --------------------------------------------------------------------------------- */
@@ -228,6 +227,27 @@ struct frame_ycbcr_push { /* YCbCr planes -> planes of the view */
 #define FRAME_VIEW_MASK     1
 #define FRAME_VIEW_SIDE     2
 #define FRAME_VIEW_SOURCE   3
+#define FRAME_VIEW_CONFIDENCE 4 /* in a window only */
+
+/* ---- present.comp: what may change from draw to draw, read from a buffer ------------------------------------------ */
+
+#define PRESENT_OVERLAYS 6
+
+struct present_frame {
+    uint width, height;            /* of the window */
+    uint x, y, view_width, view_height; /* where the view goes in it; 0 x 0: nowhere */
+    uint frame_width, frame_height;
+    uint stride, label_stride;     /* pixels of the picture, bytes of labels and confidence */
+    uint view;                     /* FRAME_VIEW_... */
+    uint source_bgr, window_bgr;
+    float scale_x, scale_y;        /* pixels of the view, at the frame's size, a pixel of the window */
+    uint taps_x, taps_y;           /* samples a pixel of the window along each axis */
+    uint overlay_x[PRESENT_OVERLAYS], overlay_y[PRESENT_OVERLAYS]; /* pixels of the window, the part inside it */
+    uint overlay_width[PRESENT_OVERLAYS], overlay_height[PRESENT_OVERLAYS];
+    uint overlay_offset[PRESENT_OVERLAYS], overlay_stride[PRESENT_OVERLAYS]; /* words of the texts' buffer */
+    uint colour[256];              /* R | G << 8 | B << 16, by label */
+    uint weight[256];              /* 0..65536 */
+};
 
 #ifdef __STDC__
 #undef uint

@@ -56,6 +56,8 @@ extern "C" {
 /** Most in-flight frames of a session. */
 #define SEGMAN_MAX_SLOTS 8
 
+struct segman_surface_source; /* present.h */
+
 /* ---- errors and log ------------------------------------------------------------------------ */
 
 enum segman_status {
@@ -120,6 +122,7 @@ struct segman_context_params {
     const char *cache_dir;  /**< folder of the pipeline cache, made when missing; NULL: no cache on disk */
     segman_log_fn log;      /**< NULL: warnings and errors to stderr */
     void *log_user;
+    const struct segman_surface_source *surface; /**< a window to present to (present.h): devices that cannot are passed over; NULL: none */
 };
 struct segman_context;
 
@@ -129,6 +132,8 @@ SEGMAN_API void segman_context_destroy(struct segman_context *context);
 SEGMAN_API const struct segman_device_info *segman_context_device(const struct segman_context *context);
 /** Messages of the validation layer so far at warning or error level (0 when validation is off). */
 SEGMAN_API uint32_t segman_context_validation_messages(const struct segman_context *context);
+/** Allocations of GPU memory that are alive, of all of the context's objects. Constant while frames run. */
+SEGMAN_API uint32_t segman_context_allocations(const struct segman_context *context);
 
 /* ---- datasets: classes and palettes ---------------------------------------------------------- */
 
@@ -225,6 +230,7 @@ enum segman_view {
     SEGMAN_VIEW_MASK,         /**< the masks alone; hidden classes black */
     SEGMAN_VIEW_SIDE_BY_SIDE, /**< source left, overlay right: twice the width */
     SEGMAN_VIEW_SOURCE,       /**< the frame, unchanged */
+    SEGMAN_VIEW_CONFIDENCE,   /**< in a window only (present.h): how sure the network is, dark to bright */
 };
 
 struct segman_session_params {
@@ -232,7 +238,7 @@ struct segman_session_params {
     uint32_t net_width, net_height;        /**< the whole image is resized to this; multiples of 32, at least segman_model_min_side() */
     uint32_t crop, stride;                 /**< sliding crops of crop x crop pixels (clipped to the image) at this stride, logits averaged; 0: whole image at once. Multiples of 32 */
     enum segman_resize resize;             /**< how the frame becomes the network's input */
-    enum segman_precision precision;       /**< AUTO: F16 on GPUs */
+    enum segman_precision precision;       /**< AUTO: F16 (fewer bytes; faster on CPU drivers too) */
     enum segman_view view;                 /**< what segman_result.view holds */
     enum segman_pixel_format view_format;  /**< format of the view: frame.format, or an RGB format (converted by the frame's matrix) */
     uint32_t slots;                        /**< 1..SEGMAN_MAX_SLOTS frames in flight; 0: 2 */
@@ -240,6 +246,8 @@ struct segman_session_params {
     size_t n_taps;
     bool profile;                          /**< time every pass (timestamps; costs a little) */
     bool no_fuse;                          /**< run the graph without fusing passes (for tests) */
+    bool confidence;                       /**< fill segman_result.confidence (costs an exponential a class and pixel) */
+    bool present;                          /**< each slot keeps its picture and labels on the GPU, for segman_presenter_draw() */
 };
 struct segman_session;
 
@@ -273,6 +281,9 @@ struct segman_result {
     uint64_t user;              /**< as given to segman_session_submit() */
     const uint8_t *labels;      /**< label map, frame.width bytes a row */
     uint32_t labels_stride;     /**< bytes from row to row */
+    const uint8_t *confidence;  /**< probability of each pixel's label in 1/255, rows as those of labels: softmax over the classes' logits,
+                                     interpolated (sliding crops: their mean) like for the label; NULL unless asked for */
+    uint32_t slot;              /**< of this frame, for segman_presenter_draw() */
     struct segman_planes view;  /**< in view_format; all NULL for SEGMAN_VIEW_NONE */
     uint32_t view_width, view_height;
     double gpu_ms;              /**< from the first to the last pass of the frame, by timestamps; 0 where the device has none */

@@ -30,6 +30,7 @@ uint32_t frame_ycbcr(const struct frame_colour *colour, uint32_t r, uint32_t g, 
 struct frame_slot {
     struct gpu_buffer upload, result, style; /* all mapped */
     struct gpu_buffer picture[2];            /* mapped; [picture_side] is in use, the other one empty */
+    struct gpu_buffer own_frame, own_scratch, own_result; /* with keep, in the place of the program's */
     uint32_t style_version, picture_version; /* what they hold */
     struct net_pass convert, candidates, labels, blend[FRAME_MAX_BLEND];
     struct net_pass *input; /* [crops] */
@@ -42,7 +43,7 @@ struct frame_program {
     struct frame_colour colour;
     bool staged; /* memory is not unified: frames, styles and results are copied */
     uint32_t view_width, label_stride;
-    uint64_t view_offset, result_size; /* in the result buffers: labels, then view */
+    uint64_t confidence_offset, view_offset, result_size; /* in the result buffers: labels, confidence, view */
     uint64_t crop_pitch;               /* bytes */
     uint32_t ratio;                    /* input pixels from logit to logit */
     uint32_t scratch_stride;           /* pixels */
@@ -54,6 +55,12 @@ struct frame_program {
     uint32_t picture_side;
     uint32_t style_version, picture_version;
 };
+
+/* Where a slot's passes find the frame, the frame as packed RGB, and leave labels, confidence and view. */
+const struct gpu_buffer *frame_source(const struct frame_program *program, const struct frame_slot *slot);
+const struct gpu_buffer *frame_rgb(const struct frame_program *program, const struct frame_slot *slot);
+const struct gpu_buffer *frame_results(const struct frame_program *program, const struct frame_slot *slot);
+uint32_t frame_rgb_stride(const struct frame_program *program); /* pixels */
 
 bool frame_passes_create(struct frame_program *program, uint32_t slot, struct segman_error *error);
 /* The view's passes alone, reading the overlay picture from the given side; what was made remains after a failure. */

@@ -13,30 +13,30 @@ static uint32_t groups(uint32_t n, uint32_t per_group)
 /* Memory in which a slot's passes find the frame, and leave labels and view. */
 static struct gpu_range source_range(const struct frame_program *f, const struct frame_slot *s)
 {
-    return (struct gpu_range){f->staged ? &f->device_frame : &s->upload, 0, f->frame.size};
+    return (struct gpu_range){frame_source(f, s), 0, f->frame.size};
 }
 
 static struct gpu_range labels_range(const struct frame_program *f, const struct frame_slot *s)
 {
-    return (struct gpu_range){f->staged ? &f->device_result : &s->result, 0, (uint64_t)f->label_stride * f->p.frame.height};
+    return (struct gpu_range){frame_results(f, s), 0, (uint64_t)f->label_stride * f->p.frame.height};
+}
+
+/* Without a confidence map the shader's binding still needs memory: it writes nothing there. */
+static struct gpu_range confidence_range(const struct frame_program *f, const struct frame_slot *s)
+{
+    return (struct gpu_range){frame_results(f, s), f->confidence_offset, (uint64_t)f->label_stride * f->p.frame.height};
 }
 
 static struct gpu_range view_range(const struct frame_program *f, const struct frame_slot *s)
 {
-    return (struct gpu_range){f->staged ? &f->device_result : &s->result, f->view_offset, f->view.size};
+    return (struct gpu_range){frame_results(f, s), f->view_offset, f->view.size};
 }
 
 /* The frame as packed RGB: itself, or what it was converted to. */
 static struct gpu_range rgb_range(const struct frame_program *f, const struct frame_slot *s)
 {
-    if (frame_is_rgb(f->p.frame.format))
-        return source_range(f, s);
-    return (struct gpu_range){&f->scratch, 0, f->scratch.size};
-}
-
-static uint32_t rgb_stride(const struct frame_program *f)
-{
-    return frame_is_rgb(f->p.frame.format) ? f->frame.plane[0].stride / 4 : f->scratch_stride;
+    const struct gpu_buffer *buffer = frame_rgb(f, s);
+    return (struct gpu_range){buffer, 0, buffer->size};
 }
 
 static bool create(const struct frame_program *f, struct net_pass *pass, struct gpu_pass_desc *desc, double flops,
@@ -95,7 +95,7 @@ static bool create_input(const struct frame_program *f, struct frame_slot *s, ui
     const struct frame_input_push push = {
         .src_width = f->p.frame.width,
         .src_height = f->p.frame.height,
-        .src_stride = rgb_stride(f),
+        .src_stride = frame_rgb_stride(f),
         .net_width = f->p.net_width,
         .net_height = f->p.net_height,
         .x0 = f->p.crops[crop].x,
@@ -176,10 +176,13 @@ static bool create_labels(const struct frame_program *f, struct frame_slot *s, s
     struct gpu_pass_desc desc = {
         .shader = from->f16 ? "frame_labels.f16" : "frame_labels.f32",
         .label = "frame.labels",
-        .binding = {{logits, GPU_READ}, {{table, 0, table->size}, GPU_READ}, {labels_range(f, s), GPU_WRITE}},
-        .n_bindings = 3,
-        .spec = {slide, share},
-        .n_spec = 2,
+        .binding = {{logits, GPU_READ},
+                    {{table, 0, table->size}, GPU_READ},
+                    {labels_range(f, s), GPU_WRITE},
+                    {confidence_range(f, s), GPU_WRITE}},
+        .n_bindings = 4,
+        .spec = {slide, share, f->p.confidence},
+        .n_spec = 3,
         .push = &push,
         .push_size = sizeof(push),
         .groups = {groups(f->p.frame.width, 4 * 8), groups(f->p.frame.height, 8), 1},
@@ -220,7 +223,7 @@ static bool create_blend_rgb(const struct frame_program *f, const struct frame_s
         .height = f->p.frame.height,
         .view_width = f->view_width,
         .view_height = f->p.frame.height,
-        .src_stride = rgb_stride(f),
+        .src_stride = frame_rgb_stride(f),
         .view_stride = f->view.plane[0].stride / 4,
         .label_stride = f->label_stride,
     };

@@ -60,25 +60,29 @@ static const struct variant variants[] = {
     SIMT("conv_cpu", CPU, 0.55, 8, 1, 2, 4, 1), /* 16 x 16 */
     /* Sizes for matrices of 16 x 16 x 16. */
     COOP(GROUPS(4, 2, 1), FRAGS(2, 2, 2), 2), /* 128 x 64, k 32 */
-    COOP(GROUPS(2, 2, 1), FRAGS(4, 2, 2), 2), /* 128 x 64, k 32, 4 subgroups */
+    COOP(GROUPS(4, 2, 1), FRAGS(2, 2, 2), 1), /* 128 x 64, k 32 */
+    COOP(GROUPS(4, 2, 1), FRAGS(2, 2, 4), 1), /* 128 x 64, k 64 */
     COOP(GROUPS(2, 2, 1), FRAGS(2, 3, 2), 2), /* 64 x 96, k 32 */
-    COOP(GROUPS(4, 1, 1), FRAGS(2, 3, 2), 2), /* 128 x 48, k 32 */
+    COOP(GROUPS(2, 2, 1), FRAGS(2, 3, 4), 1), /* 64 x 96, k 64 */
     COOP(GROUPS(2, 2, 1), FRAGS(2, 2, 2), 2), /* 64 x 64, k 32 */
-    COOP(GROUPS(2, 2, 1), FRAGS(2, 2, 4), 2), /* 64 x 64, k 64 */
-    COOP(GROUPS(2, 1, 2), FRAGS(2, 3, 2), 2), /* 64 x 48, k 64 */
+    COOP(GROUPS(2, 2, 1), FRAGS(2, 2, 4), 1), /* 64 x 64, k 64 */
+    COOP(GROUPS(2, 2, 1), FRAGS(2, 2, 2), 1), /* 64 x 64, k 32 */
     COOP(GROUPS(4, 1, 1), FRAGS(2, 2, 2), 2), /* 128 x 32, k 32 */
     COOP(GROUPS(4, 1, 1), FRAGS(1, 2, 2), 2), /* 64 x 32, k 32 */
-    COOP(GROUPS(2, 1, 2), FRAGS(2, 2, 2), 2), /* 64 x 32, k 64 */
+    COOP(GROUPS(4, 1, 1), FRAGS(1, 2, 4), 1), /* 64 x 32, k 64 */
+    COOP(GROUPS(2, 1, 2), FRAGS(2, 2, 2), 1), /* 64 x 32, k 64 */
     COOP(GROUPS(2, 1, 4), FRAGS(2, 2, 2), 1), /* 64 x 32, k 128 */
-    COOP(GROUPS(1, 2, 2), FRAGS(2, 2, 2), 2), /* 32 x 64, k 64 */
+    COOP(GROUPS(1, 2, 2), FRAGS(2, 2, 2), 1), /* 32 x 64, k 64 */
     COOP(GROUPS(4, 1, 1), FRAGS(2, 1, 2), 2), /* 128 x 16, k 32 */
     COOP(GROUPS(4, 1, 1), FRAGS(2, 1, 4), 1), /* 128 x 16, k 64 */
-    COOP(GROUPS(1, 1, 4), FRAGS(2, 2, 1), 2), /* 32 x 32, k 64 */
-    COOP(GROUPS(1, 1, 4), FRAGS(2, 2, 2), 2), /* 32 x 32, k 128 */
+    COOP(GROUPS(1, 1, 4), FRAGS(2, 2, 1), 1), /* 32 x 32, k 64 */
+    COOP(GROUPS(1, 1, 4), FRAGS(2, 2, 2), 1), /* 32 x 32, k 128 */
+    COOP(GROUPS(2, 2, 1), FRAGS(1, 1, 4), 1), /* 32 x 32, k 64 */
+    COOP(GROUPS(1, 1, 4), FRAGS(1, 2, 2), 1), /* 16 x 32, k 128 */
+    COOP(GROUPS(1, 1, 4), FRAGS(1, 1, 2), 1), /* 16 x 16, k 128 */
+    COOP(GROUPS(1, 1, 8), FRAGS(1, 1, 2), 1), /* 16 x 16, k 256 */
     COOP(GROUPS(1, 1, 8), FRAGS(2, 2, 2), 1), /* 32 x 32, k 256 */
-    COOP(GROUPS(1, 1, 4), FRAGS(1, 2, 2), 2), /* 16 x 32, k 128 */
-    COOP(GROUPS(1, 1, 4), FRAGS(1, 1, 2), 2), /* 16 x 16, k 128 */
-    COOP(GROUPS(1, 1, 8), FRAGS(1, 1, 2), 2), /* 16 x 16, k 256 */
+    COOP(GROUPS(2, 2, 2), FRAGS(2, 2, 4), 1), /* 64 x 64, k 128 */
 };
 #define N_VARIANTS (sizeof(variants) / sizeof(variants[0]))
 
@@ -275,17 +279,19 @@ static struct gpu_range upload(struct lower *l, const struct node *node, struct 
     return lower_upload(l, blob, s->blob + align_up(s->turns, 16));
 }
 
-/* Constants 0 to 4: the tile; 5 to 11: what is computed; matrices have more. */
+/* Constants 0 to 4: the tile; 5 to 12: what is computed; matrices have more. */
 static void specialise(struct lower_pass *pass, const struct variant *v, const struct tile *t, const struct node *node, bool scaled,
                        const struct gpu_caps *caps)
 {
-    const uint32_t simt[] = {v->wg, v->lx, v->tm, v->tn, v->bk}, matrix[] = {t->wg, v->groups[0], v->groups[1], v->groups[2], v->buffers};
-    const uint32_t what[] = {node->kernel, node->stride, node->pad > 0, node->act, scaled, node->residual != 0, node->rope};
+    const uint32_t simt[] = {v->wg, v->lx, v->tm, v->tn, v->bk};
+    const uint32_t matrix[] = {t->wg, v->groups[0], v->groups[1], v->groups[2], v->buffers};
+    const uint32_t rope = node->rope ? node->c / 12 / node->heads : 0, width = node->rope ? node->w : 1;
+    const uint32_t what[] = {node->kernel, node->stride, node->pad > 0, node->act, scaled, node->residual != 0, rope, width};
     const uint32_t more[] = {v->frags[0], v->frags[1], v->frags[2], caps->coop.m, caps->coop.n, caps->coop.k, t->shared};
     memcpy(pass->spec, v->kind == MATRIX ? matrix : simt, sizeof(matrix));
     memcpy(pass->spec + 5, what, sizeof(what));
-    memcpy(pass->spec + 12, more, sizeof(more));
-    pass->n_spec = v->kind == MATRIX ? 19 : 12;
+    memcpy(pass->spec + 13, more, sizeof(more));
+    pass->n_spec = v->kind == MATRIX ? 20 : 13;
     pass->subgroup_size = v->kind == MATRIX ? caps->subgroup_size : 0;
 }
 
@@ -321,8 +327,7 @@ bool op_conv_lower(struct lower *l, const struct node *node)
                                    .pad = node->pad,
                                    .rq = div_up(y.c, 4),
                                    .turns = (uint32_t)(s.blob / (y.f16 ? 8 : 16)),
-                                   .turn_quads = y.c / 12,
-                                   .head_quads = node->rope ? y.c / 12 / node->heads : 1};
+                                   .turn_quads = y.c / 12};
     double k = (double)s.c * s.kernel * s.kernel;
     struct lower_pass pass = {.shader = v->shader,
                               .binding = {{x.range, GPU_READ}, {weights, GPU_READ}, {r.range, GPU_READ}, {y.range, GPU_WRITE}},
