@@ -35,7 +35,7 @@ get() { pkg-config --define-variable=prefix="$work/root$prefix" "$@" segman; }
 read -ra cflags < <(get --cflags)
 read -ra shared < <(get --libs)
 read -ra static < <(get --libs --static)
-cc=(${CC:-cc})
+read -ra cc <<<"${CC:-cc}"
 "${cc[@]}" "${flags[@]}" "${cflags[@]}" "$source_dir/docs/example.c" "${shared[@]}" -o "$work/example"
 "${cc[@]}" "${flags[@]}" "${cflags[@]}" "$source_dir/docs/example.c" "${static[@]/-lsegman/$library/libsegman.a}" -o "$work/example_static"
 if ldd "$work/example_static" | grep -q libsegman; then
@@ -49,6 +49,7 @@ for program in example example_static; do
     "$work/$program" "$model" 64 48 <"$work/picture.rgba" >"$work/out" || fail "$program"
     sum=$(awk '{ sum += $1 } END { print sum }' "$work/out")
     awk -v sum="$sum" 'BEGIN { exit !(sum > 99.5 && sum < 100.5) }' || { cat "$work/out"; fail "$program: shares add up to $sum"; }
+    [ $program = example ] || continue
     if head -c 100 /dev/zero | "$work/$program" "$model" 64 48 2>"$work/err"; then
         fail "$program takes a picture that ends early"
     fi
