@@ -204,6 +204,7 @@ void gpu_destroy(struct gpu *gpu)
     if (gpu->device) {
         vkDeviceWaitIdle(gpu->device);
         gpu_cache_save(gpu);
+        gpu_set_pools_destroy(gpu);
         gpu_pipelines_destroy(gpu);
         vkDestroyDevice(gpu->device, NULL);
     }

@@ -112,6 +112,9 @@ struct gpu_pass_desc {
     uint32_t groups[3];
 };
 
+/** Compiles the pipelines that these passes will need on all cores; of a pass only shader, spec and bindings' number count. */
+bool gpu_pipelines_prepare(struct gpu *gpu, const struct gpu_pass_desc *descs, uint32_t count, struct segman_error *error);
+
 struct gpu_pass;
 /** Creates (or finds) the pipeline and writes the descriptor set. */
 struct gpu_pass *gpu_pass_create(struct gpu *gpu, const struct gpu_pass_desc *desc, struct segman_error *error);
