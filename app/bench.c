@@ -93,13 +93,15 @@ static bool measure(struct bench *bench, struct segman_error *error)
 
 static struct segman_frame_format bench_format(const struct app_netsize *size)
 {
-    bool exact = size->kind == APP_NETSIZE_EXACT;
-    uint32_t side = size->kind == APP_NETSIZE_SHORT ? size->side : BENCH_SIDE;
+    struct segman_frame_format format = {.format = SEGMAN_FORMAT_RGBA, .range = SEGMAN_RANGE_FULL};
 
-    return (struct segman_frame_format){.format = SEGMAN_FORMAT_RGBA,
-                                        .width = exact ? size->width : side,
-                                        .height = exact ? size->height : side,
-                                        .range = SEGMAN_RANGE_FULL};
+    format.height = size->kind == APP_NETSIZE_EXACT ? size->height : size->kind == APP_NETSIZE_SHORT ? size->side : BENCH_SIDE;
+    format.width = size->kind == APP_NETSIZE_EXACT ? size->width : format.height;
+    if (size->slide && size->kind == APP_NETSIZE_NATIVE) { /* Cityscapes' frames */
+        format.width = 2048;
+        format.height = 1024;
+    }
+    return format;
 }
 
 static bool open_all(struct bench *bench, struct segman_error *error)
@@ -192,8 +194,8 @@ static void print_json(const struct bench *bench)
 {
     json_t *root = json_pack("{ss so}", "program", "segman " SEGMAN_VERSION, "settings", settings_json(bench));
 
-    json_object_set_new(root, "gpu_ms", app_samples_json((const double *)bench->gpu_ms->data, bench->gpu_ms->len, 1));
-    json_object_set_new(root, "wall_ms", app_samples_json((const double *)bench->wall_ms->data, bench->wall_ms->len, 1));
+    json_object_set_new(root, "gpu_ms", app_samples_json((const double *)bench->gpu_ms->data, bench->gpu_ms->len, true));
+    json_object_set_new(root, "wall_ms", app_samples_json((const double *)bench->wall_ms->data, bench->wall_ms->len, true));
     if (bench->profile)
         json_object_set_new(root, "passes", app_profile_json(bench->profile));
     if (bench->options->end_to_end)

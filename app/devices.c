@@ -3,6 +3,7 @@
 
 #include "engine.h"
 #include "json.h"
+#include "log.h"
 
 #include <glib.h>
 #include <stdlib.h>
@@ -60,6 +61,8 @@ int app_devices(const struct app_options *options)
         good = segman_fail(&error, SEGMAN_ERROR_NO_DEVICE, "the Vulkan driver offers no device");
     if (!good)
         app_engine_explain(&error);
+    if (!good && error.status == SEGMAN_ERROR_NO_DEVICE)
+        app_log(SEGMAN_LOG_ERROR, "on Debian and Ubuntu the package mesa-vulkan-drivers brings Vulkan drivers for AMD, Intel and the CPU");
     for (size_t i = 0; good && i < count; i++) {
         if (options->json)
             json_array_append_new(list, device_json(&devices[i]));

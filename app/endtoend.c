@@ -2,11 +2,11 @@
 #include "endtoend.h"
 
 #include "commands.h"
+#include "input.h"
 #include "json.h"
 #include "log.h"
 #include "output.h"
 #include "samples.h"
-#include "signals.h"
 
 #include <glib/gstdio.h>
 
@@ -17,17 +17,6 @@ struct way {
     struct app_loop *loop;
     struct app_output *files;
 };
-
-static bool open_source(struct way *way, const char *input, struct segman_error *error)
-{
-    struct pipe_source_params params = {.input = input};
-
-    if (!pipe_init(error))
-        return false;
-    way->source = pipe_source_open(&params, error);
-    app_signals_watch(way->source);
-    return way->source != NULL;
-}
 
 static enum app_verdict deliver(void *user, const struct app_delivery *frame, struct segman_error *error)
 {
@@ -55,10 +44,9 @@ static bool open_rest(struct way *way, const struct app_engine *engine, const st
 
 static void close_way(struct way *way)
 {
-    app_signals_watch(NULL);
     app_output_destroy(way->files);
     app_loop_destroy(way->loop);
-    pipe_source_destroy(way->source);
+    app_input_close(way->source);
     if (way->output)
         g_unlink(way->output);
     if (way->folder)
@@ -91,7 +79,8 @@ int app_end_to_end_run(struct app_end_to_end *result, const struct app_engine *e
     int code = APP_EXIT_DONE;
 
     result->input = g_strdup(options->end_to_end);
-    if (!open_source(&way, options->end_to_end, &error))
+    way.source = app_input_open(options->end_to_end, false, &error);
+    if (!way.source)
         code = APP_EXIT_INPUT;
     else if (!open_rest(&way, engine, options, &error))
         code = APP_EXIT_INIT;
@@ -146,8 +135,8 @@ json_t *app_end_to_end_json(const struct app_end_to_end *result)
                                report->read, "upload", report->upload, "wait", report->wait, "write", report->deliver);
 
     if (report->gpu_ms)
-        json_object_set_new(object, "gpu_ms", app_samples_json((const double *)report->gpu_ms->data, report->gpu_ms->len, 1));
+        json_object_set_new(object, "gpu_ms", app_samples_json((const double *)report->gpu_ms->data, report->gpu_ms->len, true));
     if (report->wall_ms)
-        json_object_set_new(object, "latency_ms", app_samples_json((const double *)report->wall_ms->data, report->wall_ms->len, 1));
+        json_object_set_new(object, "latency_ms", app_samples_json((const double *)report->wall_ms->data, report->wall_ms->len, true));
     return object;
 }

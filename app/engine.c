@@ -7,15 +7,10 @@
 #include <glib.h>
 #include <string.h>
 
-#define NO_DRIVER_HELP "on Debian and Ubuntu the package mesa-vulkan-drivers brings drivers for AMD, Intel and the CPU"
-
 void app_engine_explain(const struct segman_error *error)
 {
     app_log(SEGMAN_LOG_ERROR, "%s", error->message);
     switch (error->status) {
-    case SEGMAN_ERROR_NO_DEVICE:
-        app_log(SEGMAN_LOG_ERROR, "segman devices lists the Vulkan devices; " NO_DRIVER_HELP);
-        break;
     case SEGMAN_ERROR_DEVICE_MEMORY:
         app_log(SEGMAN_LOG_ERROR, "a smaller --size, --precision f16 or a smaller model needs less GPU memory");
         break;
@@ -44,10 +39,12 @@ static void report_device(const struct segman_context *context)
                 device->name);
 }
 
-struct segman_context *app_engine_context(const struct app_options *options, struct segman_error *error)
+struct segman_context *app_engine_context(const struct app_options *options, const struct segman_surface_source *surface,
+                                          struct segman_error *error)
 {
     g_autofree char *cache = app_paths_cache();
-    struct segman_context_params params = {.device = options->device, .cache_dir = cache, .log = app_log_segman};
+    struct segman_context_params params = {
+        .device = options->device, .validation = options->validate, .cache_dir = cache, .log = app_log_segman, .surface = surface};
     struct segman_context *context = segman_context_create(&params, error);
 
     if (context)
@@ -79,7 +76,8 @@ static bool open_look(struct app_engine *engine, const struct app_options *optio
     return app_look_init(&engine->look, &params, error);
 }
 
-static bool init(struct app_engine *engine, const struct app_options *options, bool device, struct segman_error *error)
+static bool init(struct app_engine *engine, const struct app_options *options, bool device, const struct segman_surface_source *surface,
+                 struct segman_error *error)
 {
     *engine = (struct app_engine){0};
     if (!app_netsize_parse(&engine->size, options->size, (enum app_mode)options->mode, error))
@@ -88,7 +86,7 @@ static bool init(struct app_engine *engine, const struct app_options *options, b
     if (!engine->path)
         goto fail;
     engine->name = name_of(engine->path);
-    if (device && !(engine->context = app_engine_context(options, error)))
+    if (device && !(engine->context = app_engine_context(options, surface, error)))
         goto fail;
     engine->model = segman_model_open(engine->context, engine->path, error);
     if (!engine->model)
@@ -104,12 +102,18 @@ fail:
 
 bool app_engine_init(struct app_engine *engine, const struct app_options *options, struct segman_error *error)
 {
-    return init(engine, options, true, error);
+    return init(engine, options, true, NULL, error);
+}
+
+bool app_engine_init_window(struct app_engine *engine, const struct app_options *options, const struct segman_surface_source *surface,
+                            struct segman_error *error)
+{
+    return init(engine, options, true, surface, error);
 }
 
 bool app_engine_init_model(struct app_engine *engine, const struct app_options *options, struct segman_error *error)
 {
-    return init(engine, options, false, error);
+    return init(engine, options, false, NULL, error);
 }
 
 void app_engine_finish(struct app_engine *engine)

@@ -19,12 +19,16 @@ struct app_engine {
 
 /** Opens all of it; warns when only a CPU driver is there. */
 bool app_engine_init(struct app_engine *engine, const struct app_options *options, struct segman_error *error);
+/** The same for a window to present to. */
+bool app_engine_init_window(struct app_engine *engine, const struct app_options *options, const struct segman_surface_source *surface,
+                            struct segman_error *error);
 /** Opens the model without a device: no session can be made of it. */
 bool app_engine_init_model(struct app_engine *engine, const struct app_options *options, struct segman_error *error);
 void app_engine_finish(struct app_engine *engine);
 
 /** Creates a context as the options ask; NULL and a message that helps where there is no driver. */
-struct segman_context *app_engine_context(const struct app_options *options, struct segman_error *error);
+struct segman_context *app_engine_context(const struct app_options *options, const struct segman_surface_source *surface,
+                                          struct segman_error *error);
 
 /**
  * A session for frames of a format, with the engine's size rule and the options' resize and precision.

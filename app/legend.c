@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "legend.h"
 
+#include "text.h"
+
 #include <glib.h>
 #include <math.h>
 #include <pango/pangocairo.h>
 #include <string.h>
 
-#define APPEAR    0.004 /* share of the picture from which a class is listed */
+#define STILL     0.001 /* share from which a still picture's class is listed */
+#define APPEAR    0.004 /* the same in a video */
 #define VANISH    0.002 /* and below which it is dropped again */
 #define CALM      0.12  /* weight of a new frame in a video's running mean */
 #define MOST_ROWS 24
@@ -92,6 +95,7 @@ static void sort(const struct app_legend *legend, uint32_t *order, uint32_t coun
 
 static uint32_t choose(const struct app_legend *legend, uint32_t *order)
 {
+    double appear = legend->params.moving ? APPEAR : STILL;
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < legend->present; i++) {
@@ -99,7 +103,7 @@ static uint32_t choose(const struct app_legend *legend, uint32_t *order)
             order[count++] = legend->order[i];
     }
     for (uint32_t i = 0; i < legend->params.look->classes; i++) {
-        if (legend->share[i] >= APPEAR && !is_listed(legend, i) && app_look_shows(legend->params.look, i))
+        if (legend->share[i] >= appear && !is_listed(legend, i) && app_look_shows(legend->params.look, i))
             order[count++] = i;
     }
     sort(legend, order, count);
@@ -209,28 +213,6 @@ static void draw_all(struct app_legend *legend)
     cairo_surface_flush(legend->surface);
 }
 
-/* Cairo's premultiplied words to straight bytes. */
-static void convert(struct app_legend *legend, uint32_t width, uint32_t height)
-{
-    const uint8_t *from = cairo_image_surface_get_data(legend->surface);
-    size_t stride = (size_t)cairo_image_surface_get_stride(legend->surface);
-
-    legend->rgba = g_realloc(legend->rgba, (gsize)width * height * 4);
-    for (uint32_t y = 0; y < height; y++) {
-        for (uint32_t x = 0; x < width; x++) {
-            uint32_t word;
-            uint8_t *to = legend->rgba + ((size_t)y * width + x) * 4;
-            memcpy(&word, from + y * stride + x * 4, 4);
-            uint32_t alpha = word >> 24;
-            for (int c = 0; c < 3; c++) {
-                uint32_t value = word >> (16 - 8 * c) & 255;
-                to[c] = (uint8_t)(alpha ? MIN(255, (value * 255 + alpha / 2) / alpha) : 0);
-            }
-            to[3] = (uint8_t)alpha;
-        }
-    }
-}
-
 struct segman_overlay app_legend_draw(struct app_legend *legend)
 {
     double pad = legend->font * 0.5;
@@ -250,7 +232,8 @@ struct segman_overlay app_legend_draw(struct app_legend *legend)
     if (cairo_surface_status(legend->surface) != CAIRO_STATUS_SUCCESS)
         return (struct segman_overlay){0};
     draw_all(legend);
-    convert(legend, width, height);
+    legend->rgba = g_realloc(legend->rgba, (gsize)width * height * 4);
+    app_text_straight(legend->surface, legend->rgba, width, height);
     return (struct segman_overlay){.rgba = legend->rgba,
                                    .width = width,
                                    .height = height,

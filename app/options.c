@@ -17,6 +17,7 @@
 
 #define FILES        "Input and output"
 #define LOOK         "Look"
+#define WINDOW       "Window (where no output is given)"
 #define NETWORK      "Network"
 #define REPORTS      "Reports"
 #define GENERAL      "General"
@@ -24,8 +25,8 @@
 
 /* clang-format off */
 const struct app_option app_option_table[] = {
-    {"input", 'i', "INPUT", NULL, "same as the first argument", FILES, APP_SEGMENT, TEXT_ONCE(input)},
-    {"output", 'o', "OUTPUT", NULL, "same as the second argument", FILES, APP_SEGMENT, TEXT_ONCE(output)},
+    {"input", 'i', "INPUT", NULL, NULL, FILES, APP_SEGMENT, TEXT_ONCE(input)},
+    {"output", 'o', "OUTPUT", NULL, NULL, FILES, APP_SEGMENT, TEXT_ONCE(output)},
     {"codec", 0, "NAME", NULL, "auto, h264, h265, av1, vp8, vp9, ffv1 or an encoder", FILES, APP_SEGMENT, TEXT(codec)},
     {"bitrate", 0, "N", NULL, "bits a second, k and M understood", FILES, APP_SEGMENT, COUNT(bitrate)},
     {"frames", 0, "N", NULL, "stop after N frames", FILES, NET_COMMANDS, COUNT(frames)},
@@ -38,13 +39,20 @@ const struct app_option app_option_table[] = {
     {"classes", 0, "LIST", NULL, "show only these: names or numbers, with commas", LOOK, APP_SEGMENT, TEXT(classes)},
     {"palette", 0, "NAME|FILE", NULL, "ade20k, coco_stuff164k, cityscapes, okabe_ito, file", LOOK, APP_SEGMENT, TEXT(palette)},
 
+    {"no-window", 0, NULL, NULL, "write a file even where there is a display", WINDOW, APP_SEGMENT, FLAG(no_window)},
+    {"fullscreen", 0, NULL, NULL, "start with the whole screen", WINDOW, APP_SEGMENT, FLAG(fullscreen)},
+    {"vsync", 0, "HOW", "on|off|adaptive", "on, off or adaptive", WINDOW, APP_SEGMENT, CHOICE(vsync)},
+    {"sync", 0, "HOW", "aligned|latest", "masks on their own frame, or on the newest", WINDOW, APP_SEGMENT, CHOICE(sync)},
+    {"record", 0, "FILE", NULL, "also write the annotated video", WINDOW, APP_SEGMENT, TEXT_ONCE(record)},
+    {"loop", 0, NULL, NULL, NULL, WINDOW, APP_SEGMENT, FLAG(loop)},
+
     {"model", 'm', "NAME|FILE", NULL, "installed model, checkpoint, or synthetic:t", NETWORK, NET_COMMANDS, TEXT(model)},
     {"size", 0, "SIZE", NULL, "HxW, short:N or native (short:512)", NETWORK, NET_COMMANDS | APP_INSPECT, TEXT(size)},
     {"resize", 0, "HOW", "bilinear|area", "bilinear or area", NETWORK, NET_COMMANDS, CHOICE(resize)},
     {"mode", 0, "MODE", "whole|slide", "whole image, or slide: crops of 1024 at stride 768", NETWORK, NET_COMMANDS, CHOICE(mode)},
     {"precision", 0, "P", "auto|f32|f16", "auto, f32 or f16", NETWORK, NET_COMMANDS | APP_INSPECT, CHOICE(precision)},
     {"device", 'd', "DEVICE", NULL, "number, part of the name, or UUID", NETWORK, NET_COMMANDS | APP_INSPECT, TEXT(device)},
-    {"list-devices", 0, NULL, NULL, "same as segman devices", NETWORK, APP_SEGMENT, FLAG_ONCE(list_devices)},
+    {"list-devices", 0, NULL, NULL, NULL, NETWORK, APP_SEGMENT, FLAG_ONCE(list_devices)},
 
     {"labels", 0, "OUT", NULL, "label masks: .mkv, .png, folder/ or pattern", REPORTS, APP_SEGMENT, TEXT_ONCE(labels)},
     {"stats", 0, "FILE", NULL, "pixels per frame and class: .csv, .json or - (csv)", REPORTS, APP_SEGMENT, TEXT_ONCE(stats)},
@@ -58,9 +66,10 @@ const struct app_option app_option_table[] = {
     {"json", 0, NULL, NULL, "machine-readable result on stdout", REPORTS, APP_ALL, FLAG(json)},
 
     {"log-level", 0, "LEVEL", "error|warning|info|debug", "error, warning, info or debug", GENERAL, APP_ALL, CHOICE(log_level)},
+    {"validate", 0, NULL, NULL, NULL, GENERAL, APP_SEGMENT, FLAG_ONCE(validate)},
     {"no-progress", 0, NULL, NULL, "no progress line", GENERAL, NET_COMMANDS, FLAG(no_progress)},
-    {"help", 'h', NULL, NULL, "this help (segman COMMAND --help for the others)", GENERAL, APP_ALL, FLAG_ONCE(help)},
-    {"version", 0, NULL, NULL, "the program's version", GENERAL, APP_ALL, FLAG_ONCE(version)},
+    {"help", 'h', NULL, NULL, "this help (segman COMMAND --help); --version", GENERAL, APP_ALL, FLAG_ONCE(help)},
+    {"version", 0, NULL, NULL, NULL, GENERAL, APP_ALL, FLAG_ONCE(version)},
 };
 /* clang-format on */
 const size_t app_option_count = G_N_ELEMENTS(app_option_table);

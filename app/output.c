@@ -12,6 +12,7 @@ struct stream {
     struct segman_frame_format format;
     const char *path;
     bool gray, warned;
+    bool reopened; /* the folder holds this run's own pictures */
 };
 
 struct app_output {
@@ -100,10 +101,11 @@ static bool open_stream(struct app_output *output, struct stream *stream, const 
         .format = *format,
         .fps_num = info->fps_num,
         .fps_den = info->fps_den,
-        .source = stream->gray ? NULL : params->source,
+        .source = params->source,
+        .video_only = stream->gray,
         .codec = stream->gray ? NULL : params->codec,
         .bitrate = stream->gray ? 0 : params->bitrate,
-        .overwrite = params->overwrite,
+        .overwrite = params->overwrite || stream->reopened,
         .gray = stream->gray,
         .palette = stream->gray ? (const uint8_t(*)[4])output->palette : NULL,
     };
@@ -113,7 +115,8 @@ static bool open_stream(struct app_output *output, struct stream *stream, const 
     stream->sink = pipe_sink_open(&sink, error);
     if (!stream->sink)
         return false;
-    app_log(SEGMAN_LOG_INFO, "%s: %s", path, pipe_sink_describe(stream->sink));
+    if (!stream->reopened)
+        app_log(SEGMAN_LOG_INFO, "%s: %s", path, pipe_sink_describe(stream->sink));
     return true;
 }
 
@@ -159,6 +162,7 @@ static bool reopen(struct app_output *output, struct stream *stream, const struc
         return false;
     pipe_sink_destroy(stream->sink);
     stream->sink = NULL;
+    stream->reopened = true;
     return open_stream(output, stream, stream->path, format, error);
 }
 

@@ -43,6 +43,7 @@ static void show(struct app_progress *progress, uint64_t done, int64_t now, bool
     if (!progress->terminal || last)
         app_log(SEGMAN_LOG_INFO, "%s", text);
     progress->shown = now;
+    progress->last = done;
 }
 
 void app_progress_init(struct app_progress *progress, bool enabled, int64_t total)
@@ -64,7 +65,7 @@ void app_progress_update(struct app_progress *progress, uint64_t done)
 
 void app_progress_finish(struct app_progress *progress, uint64_t done)
 {
-    if (progress->enabled)
+    if (progress->enabled && (progress->terminal || !done || progress->last != done))
         show(progress, done, g_get_monotonic_time(), true);
     progress->enabled = false;
 }

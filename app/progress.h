@@ -15,6 +15,7 @@ struct app_progress {
     int64_t total; /**< frames expected, -1 where unknown */
     int64_t start; /**< microseconds, monotonic */
     int64_t shown; /**< when the last line was printed */
+    uint64_t last; /**< and what it said */
 };
 
 /** The line: "frame=120/900 (13%) fps=57.1 elapsed=00:00:02 remaining=00:00:14". */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "commands.h"
 
+#include "input.h"
 #include "json.h"
 #include "log.h"
 #include "npy.h"
@@ -48,13 +49,18 @@ static char *stem_of(const char *input)
     return base && g_ascii_isalnum(*base) ? g_strdup_printf("%s-segman", base) : g_strdup("segman");
 }
 
+/* Reports alone need no annotated video. */
+static bool wants_video(const struct app_options *options)
+{
+    return options->output || options->record || !(options->labels || options->stats || options->dump);
+}
+
 /* Without an output of any kind the result goes into the current folder, under a name that is free. */
 static void choose_output(struct run *run, enum pipe_kind kind)
 {
-    const struct app_options *options = run->options;
     const char *extension = kind == PIPE_KIND_IMAGE ? ".png" : kind == PIPE_KIND_IMAGES ? "" : ".mp4";
 
-    if (run->output || options->labels || options->stats || options->dump)
+    if (run->output || !wants_video(run->options))
         return;
     g_autofree char *stem = stem_of(run->input);
     run->output = app_paths_free_name(stem, extension);
@@ -146,17 +152,6 @@ static struct app_loop *make_loop(struct run *run, struct segman_error *error)
     return app_loop_create(&params, error);
 }
 
-static bool open_source(struct run *run, struct segman_error *error)
-{
-    struct pipe_source_params params = {.input = run->input};
-
-    run->source = pipe_source_open(&params, error);
-    if (!run->source)
-        return false;
-    app_signals_watch(run->source);
-    return true;
-}
-
 static void report_input(const struct run *run)
 {
     const struct pipe_source_info *info = pipe_source_info(run->source);
@@ -175,16 +170,21 @@ static int open_all(struct run *run, struct segman_error *error)
     struct app_output_params params;
     struct segman_frame_format view;
 
-    run->output = g_strdup(run->options->output);
+    run->output = g_strdup(run->options->output ? run->options->output : run->options->record);
     if (!choose_input(run, error))
         return APP_EXIT_INIT;
+    if (run->options->json && g_strcmp0(run->options->stats, "-") == 0) {
+        segman_fail(error, SEGMAN_ERROR_ARGUMENT, "--json and --stats - both want the standard output");
+        return APP_EXIT_INIT;
+    }
     params = output_params(run);
     if (!app_output_check(&params, run->options->dump, error))
         return APP_EXIT_INIT;
     choose_taps(run);
-    if (!app_signals_start(error) || !pipe_init(error) || !app_engine_init(&run->engine, run->options, error))
+    if (!app_signals_start(error) || !app_engine_init(&run->engine, run->options, error))
         return APP_EXIT_INIT;
-    if (!open_source(run, error))
+    run->source = app_input_open(run->input, !wants_video(run->options), error);
+    if (!run->source)
         return app_signals_received() ? APP_EXIT_SIGNAL : APP_EXIT_INPUT;
     choose_output(run, pipe_source_info(run->source)->kind);
     run->loop = make_loop(run, error);
@@ -199,10 +199,9 @@ static int open_all(struct run *run, struct segman_error *error)
 
 static void close_all(struct run *run)
 {
-    app_signals_watch(NULL);
     app_loop_destroy(run->loop);
     app_output_destroy(run->files);
-    pipe_source_destroy(run->source);
+    app_input_close(run->source);
     app_engine_finish(&run->engine);
     g_strfreev(run->taps);
     g_free(run->sink);
@@ -263,8 +262,8 @@ static void print_json(const struct run *run, int code)
                   "dropped", (json_int_t)report->dropped, "corrupt", (json_int_t)run->corrupt, "seconds", report->elapsed, "fps", fps);
 
     json_object_set_new(root, "session", session_json(run));
-    json_object_set_new(root, "gpu_ms", app_samples_json((const double *)report->gpu_ms->data, report->gpu_ms->len, 0));
-    json_object_set_new(root, "latency_ms", app_samples_json((const double *)report->wall_ms->data, report->wall_ms->len, 0));
+    json_object_set_new(root, "gpu_ms", app_samples_json((const double *)report->gpu_ms->data, report->gpu_ms->len, false));
+    json_object_set_new(root, "latency_ms", app_samples_json((const double *)report->wall_ms->data, report->wall_ms->len, false));
     json_object_set_new(
         root, "seconds_in",
         json_pack("{sf sf sf sf}", "read", report->read, "upload", report->upload, "wait", report->wait, "write", report->deliver));

@@ -34,7 +34,7 @@ struct app_summary app_samples_summary(const double *samples, size_t count)
     return summary;
 }
 
-json_t *app_samples_json(const double *samples, size_t count, int all)
+json_t *app_samples_json(const double *samples, size_t count, bool all)
 {
     struct app_summary s = app_samples_summary(samples, count);
     json_t *object = json_pack("{sf sf sf sf sf}", "mean", s.mean, "sd", s.sd, "min", s.min, "max", s.max, "median", s.median);

@@ -6,6 +6,7 @@
 #define APP_SAMPLES_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct app_summary {
@@ -15,6 +16,6 @@ struct app_summary {
 
 struct app_summary app_samples_summary(const double *samples, size_t count);
 /** {"mean", "sd", "min", "max", "median"}, and with all also "samples". */
-json_t *app_samples_json(const double *samples, size_t count, int all);
+json_t *app_samples_json(const double *samples, size_t count, bool all);
 
 #endif

@@ -8,11 +8,15 @@
 #include <signal.h>
 #include <string.h>
 
+/* timeout(1), make and the like pass a signal on to a process that already had it from the terminal */
+#define SAME_US (G_USEC_PER_SEC / 2)
+
 static struct {
     sigset_t set;
     GMutex lock;
     struct pipe_source *source;
     gint received;
+    bool started;
 } state;
 
 static void ask(int number)
@@ -39,14 +43,18 @@ static void kill_self(int number)
 
 static void *watch(void *unused)
 {
+    int64_t asked = 0;
     int number = 0;
 
     (void)unused;
     while (sigwait(&state.set, &number) == 0) {
-        if (app_signals_received())
-            kill_self(number);
-        else
+        int64_t now = g_get_monotonic_time();
+        if (!app_signals_received()) {
+            asked = now;
             ask(number);
+        } else if (now - asked > SAME_US) {
+            kill_self(number);
+        }
     }
     return NULL;
 }
@@ -55,6 +63,8 @@ bool app_signals_start(struct segman_error *error)
 {
     pthread_t thread;
 
+    if (state.started)
+        return true;
     sigemptyset(&state.set);
     sigaddset(&state.set, SIGINT);
     sigaddset(&state.set, SIGTERM);
@@ -62,6 +72,7 @@ bool app_signals_start(struct segman_error *error)
     if (pthread_sigmask(SIG_BLOCK, &state.set, NULL) != 0 || pthread_create(&thread, NULL, watch, NULL) != 0)
         return segman_fail(error, SEGMAN_ERROR_MEMORY, "the signal thread could not be started");
     pthread_detach(thread);
+    state.started = true;
     return true;
 }
 

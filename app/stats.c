@@ -160,6 +160,7 @@ bool app_stats_write(struct app_stats *stats, const struct app_stats_frame *fram
         }
     }
     stats->frames++;
+    fflush(stats->file); /* a reader of a pipe sees each frame when it is done */
     return check(stats, error);
 }
 

@@ -9,17 +9,11 @@
  */
 #include "decoder.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* After an error, how long frames that were decoded before it may take to come out. */
-enum { GRACE_MS = 500, QUEUE_FRAMES = 4 };
-
-static bool is_video_decoder(GstObject *object)
-{
-    GstElementFactory *factory = GST_IS_ELEMENT(object) ? gst_element_get_factory(GST_ELEMENT(object)) : NULL;
-    const char *class = factory ? gst_element_factory_get_metadata(factory, GST_ELEMENT_METADATA_KLASS) : NULL;
-    return class && strstr(class, "Decoder") && (strstr(class, "Video") || strstr(class, "Image"));
-}
+enum { GRACE_MS = 500, QUEUE_FRAMES = 4, IN_FLIGHT = 100, OPEN_SECONDS = 60 };
 
 static void take_tag(const GstTagList *tags, const char *tag, char *out, size_t size)
 {
@@ -46,8 +40,6 @@ static GstBusSyncReply on_message(GstBus *bus, GstMessage *message, gpointer use
     g_mutex_lock(&d->lock);
     if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_TAG)
         note_tags(d, message);
-    else if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_WARNING && is_video_decoder(GST_MESSAGE_SRC(message)))
-        d->corrupt++;
     else
         pipe_trouble_message(&d->trouble, message);
     if (d->trouble.error)
@@ -112,7 +104,7 @@ static void on_pad_added(GstElement *element, GstPad *pad, gpointer user)
     if (g_str_has_prefix(name, "video/x-raw")) {
         link_video(d, pad);
     } else {
-        struct pipe_stream *stream = d->video_only ? NULL : pipe_stream_create(d->pipeline, pad);
+        struct pipe_stream *stream = d->video_only ? NULL : pipe_stream_create(d->pipeline, pad, d->absolute);
         g_mutex_lock(&d->lock);
         d->other++;
         d->has_audio = d->has_audio || g_str_has_prefix(name, "audio/");
@@ -215,6 +207,25 @@ static bool add_test(struct pipe_decoder *d, const char *text, struct segman_err
     return true;
 }
 
+/** Kinds of stills that decodebin does not decode rightly; of a GIF, the first picture. */
+static bool add_pixbuf(struct pipe_decoder *d, struct segman_error *error)
+{
+    GstElement *bin = gst_parse_bin_from_description("filesrc name=file ! gdkpixbufdec", TRUE, NULL), *file;
+    GstPad *pad;
+    if (!bin)
+        return segman_fail(error, SEGMAN_ERROR_UNSUPPORTED, "%s needs gdkpixbufdec, which is not installed (Debian package"
+                                                            " gstreamer1.0-plugins-good)", d->name);
+    file = gst_bin_get_by_name(GST_BIN(bin), "file");
+    g_object_set(file, "location", d->path, NULL);
+    gst_object_unref(file);
+    gst_bin_add(GST_BIN(d->pipeline), bin);
+    pad = gst_element_get_static_pad(bin, "src");
+    link_video(d, pad);
+    gst_object_unref(pad);
+    d->ready = true;
+    return true;
+}
+
 static bool build(struct pipe_decoder *d, const struct pipe_input *input, const char *file, struct segman_error *error)
 {
     GstAppSinkCallbacks callbacks = {.eos = on_eos, .new_sample = on_new_sample};
@@ -236,6 +247,8 @@ static bool build(struct pipe_decoder *d, const struct pipe_input *input, const 
         return add_test(d, input->uri, error);
     if (input->type == PIPE_INPUT_CAMERA)
         return add_camera(d, input->uri, error);
+    if (d->image && d->path && pipe_probe_wants_pixbuf(d->path))
+        return add_pixbuf(d, error);
     uri = file ? gst_filename_to_uri(file, NULL) : g_strdup(input->uri);
     ok = uri ? add_uri(d, uri, error) : segman_fail(error, SEGMAN_ERROR_IO, "cannot open %s", d->name);
     g_free(uri);
@@ -247,7 +260,7 @@ static bool build(struct pipe_decoder *d, const struct pipe_input *input, const 
 /** Waits, with the lock held, until there is a sample, or there will be none: NULL then. */
 static GstSample *wait_sample(struct pipe_decoder *d, bool opening)
 {
-    gint64 grace = 0;
+    gint64 grace = 0, patience = opening ? g_get_monotonic_time() + OPEN_SECONDS * G_TIME_SPAN_SECOND : G_MAXINT64;
     for (;;) {
         GstSample *sample;
         bool ended = d->eos || d->trouble.error; /* read before the queue: what came before them is in it by now */
@@ -255,10 +268,12 @@ static GstSample *wait_sample(struct pipe_decoder *d, bool opening)
             return NULL;
         g_mutex_unlock(&d->lock); /* appsink's own lock is held when it calls on_new_sample */
         sample = gst_app_sink_try_pull_sample(GST_APP_SINK(d->appsink), 0);
+        bool empty = !sample && gst_app_sink_is_eos(GST_APP_SINK(d->appsink)); /* a seek may have cleared the flag too late */
         g_mutex_lock(&d->lock);
+        d->eos |= empty;
         if (sample)
             return sample;
-        if ((ended && d->eos) || (opening && d->ready && !d->linked))
+        if ((ended && d->eos) || (opening && d->ready && !d->linked) || g_get_monotonic_time() > patience)
             return NULL;
         if (ended) {
             gint64 now = g_get_monotonic_time();
@@ -278,7 +293,10 @@ static GstSample *next_sample(struct pipe_decoder *d, bool opening)
 {
     GstSample *sample;
     g_mutex_lock(&d->lock);
-    while ((sample = wait_sample(d, opening)) && GST_BUFFER_FLAG_IS_SET(gst_sample_get_buffer(sample), GST_BUFFER_FLAG_CORRUPTED)) {
+    while ((sample = wait_sample(d, opening))) {
+        d->frames++;
+        if (!GST_BUFFER_FLAG_IS_SET(gst_sample_get_buffer(sample), GST_BUFFER_FLAG_CORRUPTED))
+            break;
         gst_sample_unref(sample);
         d->corrupt++;
     }
@@ -296,7 +314,7 @@ static bool explain_no_frame(struct pipe_decoder *d, struct segman_error *error)
     else if (d->trouble.error || d->trouble.missing[0])
         pipe_trouble_input(&d->trouble, d->name, error);
     else
-        segman_fail(error, SEGMAN_ERROR_FORMAT, "no frame of %s could be decoded", d->name);
+        segman_fail(error, SEGMAN_ERROR_FORMAT, d->eos ? "no frame of %s could be decoded" : "%s gives no frame", d->name);
     g_mutex_unlock(&d->lock);
     return false;
 }
@@ -378,12 +396,14 @@ void pipe_frame_release(struct pipe_frame *frame)
     frame->opaque = NULL;
 }
 
-/** Running time of the frame; guessed from the one before where the file has none. */
+/** Time of the frame; guessed from the one before where the file has none. */
 static int64_t frame_time(struct pipe_decoder *d, GstSample *sample)
 {
-    int64_t time = pipe_sample_time(sample, false);
+    int64_t time = pipe_sample_time(sample, false, d->absolute);
+    if (time != INT64_MIN && !d->absolute)
+        time += d->base_ns;
     if (time == INT64_MIN)
-        time = d->last_ns < 0 ? 0 : d->last_ns + d->step_ns;
+        time = d->last_ns < 0 ? d->base_ns : d->last_ns + d->step_ns;
     else if (d->last_ns >= 0 && time > d->last_ns)
         d->step_ns = time - d->last_ns;
     d->last_ns = MAX(time, 0);
@@ -401,6 +421,7 @@ static bool map_frame(struct pipe_decoder *d, GstSample *sample, struct pipe_fra
         g_free(held);
         return false;
     }
+    d->fields = d->fields || GST_VIDEO_INFO_INTERLACE_MODE(&info) != GST_VIDEO_INTERLACE_MODE_PROGRESSIVE;
     held->sample = gst_sample_ref(sample);
     for (guint i = 0; i < GST_VIDEO_FRAME_N_PLANES(&held->video) && i < 3; i++) {
         frame->plane[i] = GST_VIDEO_FRAME_PLANE_DATA(&held->video, i);
@@ -422,6 +443,8 @@ static enum pipe_status end_status(struct pipe_decoder *d, struct segman_error *
     else if (d->trouble.error) {
         pipe_trouble_input(&d->trouble, d->name, error);
         status = PIPE_ERROR;
+    } else if (d->cut) {
+        pipe_log(SEGMAN_LOG_WARNING, "%s is cut off: its end is missing", d->name);
     }
     g_mutex_unlock(&d->lock);
     return status;
@@ -456,9 +479,13 @@ void pipe_decoder_stop(struct pipe_decoder *d)
 
 uint64_t pipe_decoder_corrupt(struct pipe_decoder *d)
 {
-    uint64_t corrupt;
+    uint64_t corrupt, delay;
     g_mutex_lock(&d->lock);
     corrupt = d->corrupt;
+    /* While it runs, some packets are still under way: as many as frames can be reordered, decoded at once, and queued. */
+    delay = d->eos ? 0 : IN_FLIGHT;
+    if (d->decoders == 1 && !d->fields && !d->live && !d->stopped && d->packets > d->frames + delay)
+        corrupt += d->packets - d->frames - delay;
     g_mutex_unlock(&d->lock);
     return corrupt;
 }

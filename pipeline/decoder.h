@@ -16,8 +16,13 @@ struct pipe_decoder {
     bool stopped, eos, ready; /* ready: every stream is known */
     bool linked;              /* a video stream feeds the tail */
     bool has_audio;
+    bool absolute;            /* see pipe_sample_time */
     uint32_t other;           /* streams that are no video */
-    uint64_t corrupt;         /* decoder warnings, and frames marked as damaged */
+    uint64_t corrupt;         /* frames marked as damaged */
+    uint64_t packets, frames; /* into the video decoder, out of it */
+    uint32_t decoders;        /* where there are several, or fields, packets are not frames */
+    bool vp8, theora, fields;
+    bool cut;                 /* the file's end is missing */
     uint32_t rotation;
     bool flipped;
     bool hdr;                 /* PQ */
@@ -26,7 +31,9 @@ struct pipe_decoder {
     GPtrArray *streams;       /* of struct pipe_stream */
     GstSample *first;         /* prerolled, not yet read */
     int64_t last_ns, step_ns; /* to guess a missing time */
+    int64_t base_ns;          /* of running time 0: where the last seek went */
     int64_t duration_ns;      /* -1 unknown */
+    uint64_t pushed;          /* bytes of a stream that cannot be sought */
     uint64_t patch_offset;    /* of the MP4 header's duration, see plug.c; 0: none */
     uint32_t patch_bytes;
     uint64_t patch_value;
@@ -35,6 +42,7 @@ struct pipe_decoder *pipe_decoder_open(const struct pipe_input *input, const cha
 void pipe_decoder_destroy(struct pipe_decoder *d);
 /** One frame; duration -1 and name empty. */
 enum pipe_status pipe_decoder_read(struct pipe_decoder *d, struct pipe_frame *frame, struct segman_error *error);
+bool pipe_decoder_seek(struct pipe_decoder *d, int64_t pts_ns, struct segman_error *error);
 void pipe_decoder_stop(struct pipe_decoder *d);
 uint64_t pipe_decoder_corrupt(struct pipe_decoder *d);
 /** Caps of the first frame; NULL before. */

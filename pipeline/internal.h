@@ -4,7 +4,7 @@
  *
  *   source.c       the public source: kinds, frames handed out, corrupt frames
  *   probe.c        what an input is, from its content
- *   decoder.[ch]   one GStreamer pipeline from a URI to mapped frames; plug.c and tail.c: its two ends
+ *   decoder.[ch]   one GStreamer pipeline from a URI to mapped frames; plug.c and tail.c: its two ends; seek.c
  *   images.c       lists of image files
  *   format.c       caps <-> segman_frame_format, colorimetry, high dynamic range
  *   trouble.c      GStreamer's messages in plain words, with the package to install
@@ -44,6 +44,8 @@ void pipe_input_finish(struct pipe_input *input);
 bool pipe_probe_file(const char *path, const char *name, bool *image, struct segman_error *error);
 /** Orientation tag of a JPEG file ("rotate-90", ...), NULL where there is none. Static text. */
 const char *pipe_probe_exif(const char *path);
+/** Whether a file is a BMP, TIFF or GIF: libav's decoders of these give no frame without a parser, or spin for ever. */
+bool pipe_probe_wants_pixbuf(const char *path);
 
 /* ---- images.c */
 /** Whether text holds one printf integer conversion, and nothing else to be converted. */
@@ -86,14 +88,18 @@ struct pipe_stream {
     GstElement *appsink;
     GstCaps *caps;
     bool sparse;          /* subtitles */
+    bool absolute;        /* see pipe_sample_time */
     GstSample *held;      /* taken from the appsink, too early for the sink */
     bool done;
-    int64_t first_ns;     /* running time of the first packet seen; INT64_MIN before */
+    int64_t first_ns;     /* time of the first packet seen; INT64_MIN before */
 };
-struct pipe_stream *pipe_stream_create(GstElement *bin, GstPad *pad);
+struct pipe_stream *pipe_stream_create(GstElement *bin, GstPad *pad, bool absolute);
 void pipe_stream_destroy(struct pipe_stream *stream);
-/** Running time of a sample's buffer, possibly negative; INT64_MIN where it has none. */
-int64_t pipe_sample_time(GstSample *sample, bool dts);
+/**
+ * A sample's time on the file's time line, possibly negative; INT64_MIN where it has none. That is running time,
+ * but for Matroska, where timestamps are absolute and GStreamer starts its segment at whatever block comes first.
+ */
+int64_t pipe_sample_time(GstSample *sample, bool dts, bool absolute);
 /** Next packet at or before limit_ns; NULL where it is later, missing yet, or at the end (done is set then). */
 GstSample *pipe_stream_take(struct pipe_stream *stream, int64_t limit_ns, GstClockTime wait);
 void pipe_stream_discard(struct pipe_stream *stream);
@@ -122,6 +128,7 @@ struct pipe_encoder {
     uint32_t unit;             /* in this many bits a second */
     bool even;                 /* needs even sides */
     bool needs_rate;           /* has no usable quality default: a bitrate from size and rate */
+    bool needs_fps;            /* does not start without a nominal rate */
     const char *parser;        /* between encoder and muxer, or NULL */
 };
 const struct pipe_container *pipe_container_of(const char *path);
@@ -153,9 +160,13 @@ struct pipe_image {
 bool pipe_png_write(const char *path, const char *name, const struct pipe_image *image, struct segman_error *error);
 
 /* ---- mp4_edit.c */
-/** Shifts of the tracks of a finished MP4, in file order: presentation starts skip_ns into the track; everything starts at start_ns. */
+/** Changes to the tracks of a finished MP4, in file order; everything starts at start_ns. */
+struct pipe_mp4_track {
+    int64_t skip_ns;   /* presentation starts so far into the track */
+    int64_t length_ns; /* presentation lasts at least so long, where mp4mux makes it shorter */
+};
 struct pipe_mp4_edit {
-    const int64_t *skip_ns;
+    const struct pipe_mp4_track *track;
     uint32_t tracks;
     int64_t start_ns;
 };

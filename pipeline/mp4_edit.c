@@ -2,7 +2,8 @@
 /*
  * Edit lists that mp4mux cannot write. AAC begins with a packet that only primes the decoder, with a time
  * before zero; mp4mux would drop it, so it is muxed at zero and the list then says where the sound starts.
- * And mp4mux moves a file whose first timestamp is not zero to zero: the list moves it back.
+ * And mp4mux moves a file whose first timestamp is not zero to zero: the list moves it back. And it takes a
+ * track's length from decoding times, which with reordered frames of varying rate may end before the last one.
  *
  * The moov box is copied with the lists rewritten. It is the last box of the file, so it may grow.
  */
@@ -33,9 +34,17 @@ static uint64_t units(int64_t ns, uint64_t scale)
     return gst_util_uint64_scale_round((guint64)ns, scale, GST_SECOND);
 }
 
-static int64_t skip_of(const struct edit *e)
+/** What is wanted of the track being copied. */
+static struct pipe_mp4_track wanted(const struct edit *e)
 {
-    return e->track < e->what->tracks ? e->what->skip_ns[e->track] : 0;
+    return e->track < e->what->tracks ? e->what->track[e->track] : (struct pipe_mp4_track){0};
+}
+
+/** Length of the track's presentation, from what mp4mux wrote, in the movie's units. */
+static uint64_t length_of(const struct edit *e, uint64_t written)
+{
+    uint64_t skip = units(wanted(e).skip_ns, e->movie_scale);
+    return MAX(written - MIN(skip, written), units(wanted(e).length_ns, e->movie_scale));
 }
 
 static void put32(GByteArray *out, uint32_t value)
@@ -86,20 +95,19 @@ static void copy_edit_list(struct edit *e, const uint8_t *p, size_t size)
         if (entry.media_time == -1) {
             entry.duration += i ? 0 : start;
         } else {
-            uint64_t skip = units(skip_of(e), e->movie_scale);
-            entry.media_time += (int64_t)units(skip_of(e), e->track_scale);
-            entry.duration -= MIN(skip, entry.duration);
+            entry.media_time += (int64_t)units(wanted(e).skip_ns, e->track_scale);
+            entry.duration = length_of(e, entry.duration);
         }
         put_entry(e->out, wide, &entry);
     }
 }
 
-/** mvhd and tkhd: their duration grows by the start, and shrinks by what is skipped. */
+/** mvhd and tkhd: their durations follow. */
 static void copy_header(struct edit *e, const uint8_t *p, size_t size, size_t narrow_at, size_t wide_at)
 {
     bool wide = p[0] == 1;
     size_t at = wide ? wide_at : narrow_at;
-    uint64_t add = units(e->what->start_ns, e->movie_scale), skip = e->in_track ? units(skip_of(e), e->movie_scale) : 0, duration;
+    uint64_t duration;
     guint start = e->out->len;
 
     g_byte_array_append(e->out, p, (guint)size);
@@ -108,7 +116,9 @@ static void copy_header(struct edit *e, const uint8_t *p, size_t size, size_t na
         return;
     }
     duration = wide ? GST_READ_UINT64_BE(p + at) : GST_READ_UINT32_BE(p + at);
-    duration = duration + add - MIN(skip, duration);
+    if (e->in_track)
+        duration = length_of(e, duration);
+    duration += units(e->what->start_ns, e->movie_scale);
     if (wide)
         GST_WRITE_UINT64_BE(e->out->data + start + at, duration);
     else

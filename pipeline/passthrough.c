@@ -18,11 +18,35 @@ static bool is_sparse(const GstCaps *caps)
     return !g_str_has_prefix(name, "audio/");
 }
 
-struct pipe_stream *pipe_stream_create(GstElement *bin, GstPad *pad)
+/*
+ * A sink drops what lies before its segment: the packet that primes an AAC decoder. So the segment is made to
+ * start at zero, with the old start in the offset, which leaves running times as they were: negative before it.
+ */
+static GstPadProbeReturn on_event(GstPad *pad, GstPadProbeInfo *info, gpointer user)
+{
+    GstEvent *event = GST_PAD_PROBE_INFO_EVENT(info);
+    GstSegment segment;
+    (void)pad, (void)user;
+
+    if (GST_EVENT_TYPE(event) != GST_EVENT_SEGMENT)
+        return GST_PAD_PROBE_OK;
+    gst_event_copy_segment(event, &segment);
+    if (segment.format != GST_FORMAT_TIME || segment.rate <= 0)
+        return GST_PAD_PROBE_OK;
+    segment.offset += segment.start;
+    segment.start = 0;
+    segment.stop = GST_CLOCK_TIME_NONE;
+    GST_PAD_PROBE_INFO_DATA(info) = gst_event_new_segment(&segment);
+    gst_event_unref(event);
+    return GST_PAD_PROBE_OK;
+}
+
+struct pipe_stream *pipe_stream_create(GstElement *bin, GstPad *pad, bool absolute)
 {
     struct pipe_stream *stream = g_new0(struct pipe_stream, 1);
     GstPad *sink;
 
+    stream->absolute = absolute;
     stream->first_ns = INT64_MIN;
     stream->caps = gst_pad_get_current_caps(pad);
     if (!stream->caps)
@@ -33,6 +57,7 @@ struct pipe_stream *pipe_stream_create(GstElement *bin, GstPad *pad)
     g_object_set(stream->appsink, "sync", FALSE, "async", FALSE, "max-buffers", HELD_PACKETS, "enable-last-sample", FALSE, NULL);
     gst_bin_add(GST_BIN(bin), stream->appsink);
     sink = gst_element_get_static_pad(stream->appsink, "sink");
+    gst_pad_add_probe(sink, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, on_event, NULL, NULL);
     gst_pad_link(pad, sink);
     gst_object_unref(sink);
     gst_element_sync_state_with_parent(stream->appsink);
@@ -51,7 +76,7 @@ void pipe_stream_destroy(struct pipe_stream *stream)
     g_free(stream);
 }
 
-int64_t pipe_sample_time(GstSample *sample, bool dts)
+int64_t pipe_sample_time(GstSample *sample, bool dts, bool absolute)
 {
     GstBuffer *buffer = gst_sample_get_buffer(sample);
     GstClockTime time = dts ? GST_BUFFER_DTS(buffer) : GST_BUFFER_PTS(buffer);
@@ -60,6 +85,8 @@ int64_t pipe_sample_time(GstSample *sample, bool dts)
 
     if (!GST_CLOCK_TIME_IS_VALID(time))
         return INT64_MIN;
+    if (absolute)
+        return (int64_t)time;
     sign = gst_segment_to_running_time_full(gst_sample_get_segment(sample), GST_FORMAT_TIME, time, &running);
     return !sign ? INT64_MIN : sign > 0 ? (int64_t)running : -(int64_t)running;
 }
@@ -72,12 +99,12 @@ GstSample *pipe_stream_take(struct pipe_stream *stream, int64_t limit_ns, GstClo
         if (!stream->held)
             stream->done = gst_app_sink_is_eos(GST_APP_SINK(stream->appsink));
     }
-    if (!stream->held || pipe_sample_time(stream->held, false) > limit_ns)
+    if (!stream->held || pipe_sample_time(stream->held, false, stream->absolute) > limit_ns)
         return NULL;
     sample = stream->held;
     stream->held = NULL;
     if (stream->first_ns == INT64_MIN)
-        stream->first_ns = pipe_sample_time(sample, false);
+        stream->first_ns = pipe_sample_time(sample, false, stream->absolute);
     return sample;
 }
 

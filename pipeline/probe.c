@@ -42,8 +42,7 @@ static bool is_still_image(const uint8_t *data, size_t size)
 {
     GstCaps *caps = gst_type_find_helper_for_data(NULL, data, size, NULL);
     const char *name = caps ? gst_structure_get_name(gst_caps_get_structure(caps, 0)) : "";
-    /* An animated GIF has a time line: the video path shows it, and one with a single picture as well. */
-    bool image = g_str_has_prefix(name, "image/") && strcmp(name, "image/gif") != 0;
+    bool image = g_str_has_prefix(name, "image/");
     if (caps)
         gst_caps_unref(caps);
     return image;
@@ -102,6 +101,13 @@ const char *pipe_probe_exif(const char *path)
     }
     g_free(data);
     return result;
+}
+
+bool pipe_probe_wants_pixbuf(const char *path)
+{
+    uint8_t head[4];
+    return read_head(path, head, 4) == 4 && (!memcmp(head, "BM", 2) || !memcmp(head, "GIF8", 4) || !memcmp(head, "II*", 4) ||
+                                             !memcmp(head, "MM\0*", 4));
 }
 
 static bool probe_uri(struct pipe_input *input, const char *text)

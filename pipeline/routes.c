@@ -12,6 +12,7 @@ struct route {
     GstElement *appsrc;
     int64_t shift_ns;           /* added to times: what comes before zero cannot be muxed */
     int64_t first_ns;           /* of the packets written, -1 before */
+    int64_t last_ns, step_ns;   /* of the packet before, and from the one before that */
     int64_t gap_ns;             /* of the last gap told */
     bool ended;
 };
@@ -60,6 +61,16 @@ static bool needs_parser(const GstCaps *caps)
     if (gst_structure_has_name(s, "audio/x-vorbis") || gst_structure_has_name(s, "audio/x-flac"))
         return !gst_structure_has_field(s, "streamheader");
     return gst_structure_has_name(s, "audio/x-opus") && !gst_structure_has_field(s, "channel-mapping-family");
+}
+
+/** Subtitles from Matroska are called markup; containers take the very same bytes as text. */
+static void call_markup_text(struct pipe_stream *stream)
+{
+    const GstStructure *s = gst_caps_get_structure(stream->caps, 0);
+    if (gst_structure_has_name(s, "text/x-raw") && !g_strcmp0(gst_structure_get_string(s, "format"), "pango-markup")) {
+        stream->caps = gst_caps_make_writable(stream->caps);
+        gst_caps_set_simple(stream->caps, "format", G_TYPE_STRING, "utf8", NULL);
+    }
 }
 
 static GstCaps *parsed_caps(const GstCaps *caps)
@@ -127,6 +138,7 @@ void video_sink_add_routes(struct video_sink *s)
     for (guint i = 0; i < streams->len; i++) {
         struct pipe_stream *stream = g_ptr_array_index(streams, i);
         char *text = pipe_stream_describe(stream);
+        call_markup_text(stream);
         if (add_route(s, stream))
             g_string_append_printf(s->passed, "%s%s", s->passed->len ? ", " : "", text);
         else
@@ -142,7 +154,8 @@ void video_sink_add_routes(struct video_sink *s)
 static void push_packet(struct video_sink *s, struct route *route, GstSample *sample)
 {
     GstBuffer *buffer = gst_buffer_copy(gst_sample_get_buffer(sample));
-    int64_t pts = pipe_sample_time(sample, false), dts = pipe_sample_time(sample, true);
+    bool absolute = route->stream->absolute;
+    int64_t pts = pipe_sample_time(sample, false, absolute), dts = pipe_sample_time(sample, true, absolute);
 
     if (route->first_ns < 0 && pts < 0 && pts != INT64_MIN && s->container->mp4)
         route->shift_ns = -pts; /* an edit list takes it back: mp4_edit.c */
@@ -150,6 +163,11 @@ static void push_packet(struct video_sink *s, struct route *route, GstSample *sa
     dts = dts == INT64_MIN ? dts : MAX(dts + route->shift_ns, 0);
     if (route->first_ns < 0)
         route->first_ns = MAX(pts, 0);
+    route->step_ns = pts != INT64_MIN && pts > route->last_ns ? pts - route->last_ns : route->step_ns;
+    route->last_ns = MAX(pts, route->last_ns);
+    /* Matroska has no durations of packets, and MP4 needs the last one's. */
+    if (!GST_BUFFER_DURATION_IS_VALID(buffer) && route->step_ns && !route->stream->sparse)
+        GST_BUFFER_DURATION(buffer) = (GstClockTime)route->step_ns;
     GST_BUFFER_PTS(buffer) = pts == INT64_MIN ? GST_CLOCK_TIME_NONE : (GstClockTime)pts;
     GST_BUFFER_DTS(buffer) = dts == INT64_MIN ? GST_CLOCK_TIME_NONE : (GstClockTime)dts;
     gst_app_src_push_buffer(GST_APP_SRC(route->appsrc), buffer);
@@ -197,19 +215,17 @@ void video_sink_end_routes(struct video_sink *s)
 
 void video_sink_edit_mp4(const struct video_sink *s)
 {
-    int64_t *skip = g_new0(int64_t, s->routes->len + 1);
-    struct pipe_mp4_edit edit = {skip, s->routes->len + 1, s->first_ns};
-    bool needed = false;
+    struct pipe_mp4_track *track = g_new0(struct pipe_mp4_track, s->routes->len + 1);
+    struct pipe_mp4_edit edit = {track, s->routes->len + 1, s->first_ns};
 
+    track[0].length_ns = s->end_ns - s->first_ns;
     for (guint i = 0; i < s->routes->len; i++) {
         const struct route *route = g_ptr_array_index(s->routes, i);
-        skip[i + 1] = route->shift_ns;
-        needed = needed || route->shift_ns;
+        track[i + 1].skip_ns = route->shift_ns;
         if (route->first_ns >= 0)
             edit.start_ns = MIN(edit.start_ns, route->first_ns);
     }
-    if ((needed || edit.start_ns) && !pipe_mp4_edit_file(s->output.temporary, &edit))
-        pipe_log(SEGMAN_LOG_WARNING, "%s: times may be off by %.0f ms, its edit list could not be written", s->base.path,
-                 1e-6 * (double)MAX(edit.start_ns, s->routes->len ? skip[1] : 0));
-    g_free(skip);
+    if (!pipe_mp4_edit_file(s->output.temporary, &edit))
+        pipe_log(SEGMAN_LOG_WARNING, "%s: the times of its tracks may be off by some milliseconds", s->base.path);
+    g_free(track);
 }

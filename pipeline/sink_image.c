@@ -33,6 +33,8 @@ static bool prepare_pixels(struct image_sink *s)
         return true;
     gst_video_info_set_format(&s->rgba, GST_VIDEO_FORMAT_RGBA, (guint)raw->width, (guint)raw->height);
     /* Between YUV and RGB only the matrix matters: transfer and primaries stay as they are. */
+    s->rgba.fps_n = raw->fps_n;
+    s->rgba.fps_d = raw->fps_d;
     s->rgba.colorimetry.transfer = raw->colorimetry.transfer;
     s->rgba.colorimetry.primaries = raw->colorimetry.primaries;
     s->in = gst_buffer_new_allocate(NULL, raw->size, NULL);

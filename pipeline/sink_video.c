@@ -163,17 +163,19 @@ static void pad_size(struct video_sink *s)
 {
     const GstVideoInfo *raw = &s->base.raw;
     guint width = (guint)raw->width, height = (guint)raw->height;
+    int fps = s->encoder->needs_fps && raw->fps_n <= 0 ? 30 : raw->fps_n; /* nominal: timestamps still rule */
     if (s->encoder->even) {
         width += width & 1;
         height += height & 1;
     }
     s->coded = *raw;
+    s->coded.fps_n = fps;
     if (width == (guint)raw->width && height == (guint)raw->height)
         return;
     gst_video_info_set_format(&s->coded, GST_VIDEO_INFO_FORMAT(raw), width, height);
     s->coded.colorimetry = raw->colorimetry;
     s->coded.chroma_site = raw->chroma_site;
-    s->coded.fps_n = raw->fps_n;
+    s->coded.fps_n = fps;
     s->coded.fps_d = raw->fps_d;
     s->coded.par_n = raw->par_n;
     s->coded.par_d = raw->par_d;
@@ -308,6 +310,15 @@ static GstBuffer *fill_buffer(struct video_sink *s, const uint8_t *const plane[3
     return buffer;
 }
 
+/** Of a frame that has no duration: only the last one's matters. */
+static int64_t usual_duration(const struct video_sink *s, int64_t pts_ns)
+{
+    const GstVideoInfo *raw = &s->base.raw;
+    if (raw->fps_n > 0)
+        return (int64_t)gst_util_uint64_scale(GST_SECOND, (guint64)raw->fps_d, (guint64)raw->fps_n);
+    return s->last_ns < 0 ? 40 * GST_MSECOND : MIN(pts_ns - s->last_ns, (int64_t)(100 * GST_MSECOND));
+}
+
 static bool video_write(struct pipe_sink *sink, const uint8_t *const plane[3], const uint32_t stride[3], int64_t pts_ns, int64_t duration_ns,
                         const char *name, struct segman_error *error)
 {
@@ -322,11 +333,13 @@ static bool video_write(struct pipe_sink *sink, const uint8_t *const plane[3], c
         return segman_fail(error, SEGMAN_ERROR_MEMORY, "no memory for a frame of %s", sink->path);
     if (pts_ns <= s->last_ns) /* broken files have such times: encoders must not see them */
         pts_ns = s->last_ns + GST_MSECOND;
+    if (duration_ns <= 0)
+        duration_ns = usual_duration(s, pts_ns);
     s->first_ns = s->first_ns < 0 ? pts_ns : s->first_ns;
     s->last_ns = pts_ns;
-    s->end_ns = pts_ns + MAX(duration_ns, 0);
+    s->end_ns = pts_ns + duration_ns;
     GST_BUFFER_PTS(buffer) = (GstClockTime)pts_ns;
-    GST_BUFFER_DURATION(buffer) = duration_ns > 0 ? (GstClockTime)duration_ns : GST_CLOCK_TIME_NONE;
+    GST_BUFFER_DURATION(buffer) = (GstClockTime)duration_ns;
     if (gst_app_src_push_buffer(GST_APP_SRC(s->appsrc), buffer) != GST_FLOW_OK)
         return video_sink_fail(s, error);
     video_sink_feed(s, pts_ns + GST_SECOND, pts_ns);

@@ -56,6 +56,12 @@ static void note_missing(struct pipe_trouble *trouble, GstMessage *message)
     /* A missing decoder of a stream that is passed through undecoded is no trouble: decodebin does not ask for
      * one then. Video's comes last, so the last message counts. */
     if (gst_structure_get(s, "detail", GST_TYPE_CAPS, &caps, NULL) && caps) {
+        const char *name = gst_caps_get_size(caps) ? gst_structure_get_name(gst_caps_get_structure(caps, 0)) : "";
+        if (strstr(name, "/gst-libav-")) { /* libav recognised the file, and nobody decodes it: no package would */
+            gst_caps_unref(caps);
+            g_free(text);
+            return;
+        }
         g_strlcpy(trouble->package, pipe_package_for_caps(caps, false), sizeof trouble->package);
         gst_caps_unref(caps);
     } else {

@@ -10,6 +10,7 @@
 
 #ifdef F16
 #define QUAD uvec2
+#define QUAD_BYTES 8
 vec4 load_quad(uvec2 q)
 {
     return vec4(unpackHalf2x16(q.x), unpackHalf2x16(q.y));
@@ -20,6 +21,7 @@ uvec2 store_quad(vec4 v)
 }
 #else
 #define QUAD vec4
+#define QUAD_BYTES 16
 vec4 load_quad(vec4 q)
 {
     return q;

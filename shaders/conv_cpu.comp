@@ -1,11 +1,12 @@
 #version 450
 // SPDX-License-Identifier: Apache-2.0
 // Dense convolution for CPU drivers: no shared memory, no barriers. A subgroup is the vector of the processor: each
-// lane makes TM pixels x TN quads of channels. There a load costs far more than an addition and is paid for each
-// lane, so the lanes load different weights and tell each other.
+// lane makes TM pixels x TN quads of channels. A load costs far more than an addition there and is paid for each
+// lane, so the lanes load different weights and tell each other; a shuffle by a constant is one instruction, where a
+// broadcast is a loop (llvmpipe 22.3).
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
-#extension GL_KHR_shader_subgroup_ballot : require
+#extension GL_KHR_shader_subgroup_shuffle : require
 #include "common.glsl"
 #include "iface.h"
 
@@ -33,7 +34,7 @@ void multiply(uint k, uint n0, uint address[TM], bool valid[TM], uint c)
         b[i] = load_quad(w[(4 * k + (i * WG + lane) / TN) * p.nq + n0 + (i * WG + lane) % TN]);
     [[unroll]] for (uint j = 0; j < 4; j++)
         [[unroll]] for (uint n = 0; n < TN; n++) {
-            vec4 v = subgroupBroadcast(b[(j * TN + n) / WG], (j * TN + n) % WG);
+            vec4 v = subgroupShuffle(b[(j * TN + n) / WG], (j * TN + n) % WG);
             [[unroll]] for (uint i = 0; i < TM; i++)
                 acc[i * TN + n] = fma(vec4(a[i][j]), v, acc[i * TN + n]);
         }

@@ -8,7 +8,7 @@ layout(constant_id = 0) const uint VIEW = FRAME_VIEW_OVERLAY;
 
 layout(std430, binding = 0) readonly buffer S { uint source[]; };
 layout(std430, binding = 1) readonly buffer L { uint label_map[]; };
-layout(std430, binding = 2) readonly buffer T { uint style[]; };
+layout(std430, binding = 2) readonly buffer T { uvec2 style[]; };
 layout(std430, binding = 3) readonly buffer P { uint picture[]; };
 layout(std430, binding = 4) writeonly buffer V { uint view[]; };
 
@@ -44,22 +44,35 @@ uint label_at(uint x, uint y, uint stride)
     return label_map[address >> 2] >> (8u * (address & 3u)) & 255u;
 }
 
-uvec3 mask_colour(uint label)
+// Colour and weight of a label.
+uvec3 style_of(uint label, out uint weight)
 {
-    return unpack(style[FRAME_STYLE_COLOUR + label]).xyz;
+    uvec2 s = style[FRAME_STYLE_LABELS + label];
+    weight = s.y;
+    return unpack(s.x).xyz;
 }
 
-uint mask_weight(uint label)
+// The overlay picture in the view.
+struct Picture {
+    uvec2 position, size;
+};
+
+Picture load_picture()
 {
-    return style[FRAME_STYLE_WEIGHT + label];
+    return Picture(style[FRAME_STYLE_POSITION], style[FRAME_STYLE_SIZE]);
 }
 
-// The overlay picture at a pixel of the view: alpha 0 outside.
-uvec4 picture_at(uint x, uint y)
+// Whether it may show in the n x rows pixels from x, y on.
+bool shows(Picture o, uint x, uint y, uint n, uint rows)
 {
-    uint px = x - style[FRAME_STYLE_X], py = y - style[FRAME_STYLE_Y]; // wraps to something large left of it
-    uint width = style[FRAME_STYLE_WIDTH];
-    return px < width && py < style[FRAME_STYLE_HEIGHT] ? unpack(picture[py * width + px]) : uvec4(0);
+    return x + n > o.position.x && y + rows > o.position.y && x < o.position.x + o.size.x && y < o.position.y + o.size.y;
+}
+
+// Its pixel at a pixel of the view: alpha 0 outside.
+uvec4 picture_at(Picture o, uint x, uint y)
+{
+    uvec2 at = uvec2(x, y) - o.position; // wraps to something large left of it and above
+    return at.x < o.size.x && at.y < o.size.y ? unpack(picture[at.y * o.size.x + at.x]) : uvec4(0);
 }
 
 #endif

@@ -4,6 +4,7 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
+#include "fraction.glsl"
 #include "iface.h"
 
 layout(local_size_x = 8, local_size_y = 8) in;
@@ -24,9 +25,9 @@ uvec3 rgb(uint x, uint y)
 // Half-pixel centres: ((x + 1/2) src / net - 1/2, at least 0) as the whole part and the fraction.
 uint position(uint x, uint src, uint net, out float fraction)
 {
-    int n = max(int((2 * x + 1) * src) - int(net), 0), d = 2 * int(net);
-    int i = n / d;
-    fraction = float(n - i * d) / float(d);
+    int n = max(int((2 * x + 1) * src) - int(net), 0), d = 2 * int(net), r;
+    int i = divide(n, d, r);
+    fraction = float(r) / float(d);
     return uint(i);
 }
 

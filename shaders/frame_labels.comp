@@ -1,21 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 // Logits at 1/ratio of the resized image -> label map of the frame: bilinear (half-pixel centres) and arg-max at once,
 // the first of equal maxima wins. With crops, a pixel sums the logits of all crops that cover it, each with its own
-// edges repeated; the mean's divisor is common to all classes and changes no maximum.
+// edges repeated; the mean's divisor is common to all classes and changes no maximum. Without crops, only the quads of
+// classes that frame_candidates.comp has left are looked at.
+// With CONFIDENCE, also the label's probability: softmax over the classes' interpolated (mean) logits, summed on the way;
+// all classes are looked at then.
 // An invocation makes four pixels of a row: one word. Columns are interpolated vertically first and shared.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
+#include "fraction.glsl"
 #include "iface.h"
 
 layout(local_size_x = 8, local_size_y = 8) in;
 layout(constant_id = 0) const uint SLIDE = 0;
 layout(constant_id = 1) const uint SHARE = 1; // the four pixels need at most three columns
+layout(constant_id = 2) const uint CONFIDENCE = 0;
 
 layout(std430, binding = 0) readonly buffer L { QUAD logits[]; };
-// Origin x, y in pixels of the resized image; first quad; origin in logits x | y << 16.
+// SLIDE: origin x, y in pixels of the resized image; first quad; origin in logits x | y << 16. The whole image binds
+// the candidates instead, 64 bits a cell.
 layout(std430, binding = 1) readonly buffer C { uvec4 crops[]; };
+layout(std430, binding = 1) readonly buffer Q { uvec2 candidates[]; };
 layout(std430, binding = 2) writeonly buffer O { uint labels[]; };
+layout(std430, binding = 3) writeonly buffer W { uint confidence[]; };
 layout(push_constant) uniform PUSH { frame_labels_push p; };
 
 const float LOWEST = -3.402823466e38;
@@ -33,15 +41,48 @@ struct Taps {
     uvec4 upper, lower, upper_right, lower_right;
 };
 
-// ((x + 1/2) net / frame) / ratio - 1/2 as a whole number, its fraction, and the pixel of the resized image.
-int position(uint x, uint size, uint net, out float f, out uint pixel)
+// ((x + 1/2) net / frame) / ratio - 1/2 as a whole number and the remainder of a division by denominator().
+int denominator(uint size)
 {
-    uint n = (2 * x + 1) * net;
-    pixel = n / (2 * size);
-    int d = 2 * int(p.ratio * size), s = int(n) - int(p.ratio * size);
-    int i = s < 0 ? -1 : s / d;
-    f = float(s - i * d) / float(d);
-    return i;
+    return 2 * int(p.ratio * size);
+}
+
+int position(uint x, uint size, uint net, out int remainder)
+{
+    return divide(int((2 * x + 1) * net) - int(p.ratio * size), denominator(size), remainder);
+}
+
+// Column of the resized image.
+uint pixel(uint x, uint size, uint net)
+{
+    int r;
+    return uint(divide(int((2 * x + 1) * net), 2 * int(size), r));
+}
+
+void locate(uint x, uint y)
+{
+    int d = denominator(p.width), r;
+    cell.x = position(x, p.width, p.net_width, r);
+    fraction.x = float(r) / float(d);
+    for (uint i = 1; i < 4; i++) {
+        uint at = min(x + i, p.width - 1);
+        if (SHARE != 0) { /* at most one step in all */
+            int ri = r + 2 * int((at - x) * p.net_width);
+            cell[i] = cell.x + int(ri >= d);
+            fraction[i] = float(ri >= d ? ri - d : ri) / float(d);
+        } else {
+            int ri;
+            cell[i] = position(at, p.width, p.net_width, ri);
+            fraction[i] = float(ri) / float(d);
+        }
+    }
+    row = position(y, p.height, p.net_height, r);
+    row_fraction = float(r) / float(denominator(p.height));
+    if (SLIDE != 0) {
+        for (uint i = 0; i < 4; i++)
+            net_x[i] = pixel(min(x + i, p.width - 1), p.width, p.net_width);
+        net_y = pixel(y, p.height, p.net_height);
+    }
 }
 
 Taps taps(uvec4 crop)
@@ -87,44 +128,105 @@ vec4 covered(uvec4 crop)
     return net_y - crop.y < size.y ? vec4(lessThan(x, uvec4(size.x))) : vec4(0);
 }
 
+// Bits of the quads that may win at one of the pixels.
+uvec2 remaining()
+{
+    if (CONFIDENCE != 0) {
+        uint n = (p.classes + 3) / 4;
+        return uvec2(n < 32 ? (1u << n) - 1u : ~0u, n < 33 ? 0u : n < 64 ? (1u << (n - 32)) - 1u : ~0u);
+    }
+    uint first = uint(row + 1) * (p.grid_width + 1) + 1; // cells count from -1, -1
+    uvec2 bits = candidates[first + cell.x] | candidates[first + cell.w];
+    if (SHARE == 0)
+        bits |= candidates[first + cell.y] | candidates[first + cell.z];
+    return bits;
+}
+
+uvec2 covering_crops()
+{
+    uvec2 bits = uvec2(0);
+    for (uint k = 0; k < p.crops; k++)
+        if (covered(crops[k]) != vec4(0))
+            bits[k >> 5] |= 1u << (k & 31u);
+    return bits;
+}
+
+vec4 best = vec4(LOWEST);
+uvec4 label = uvec4(0);
+vec4 total = vec4(0); // of exp(logit - best)
+vec4 mean = vec4(1);  // one over the crops that are summed
+
+void choose(uint q, vec4 v[4])
+{
+    for (uint c = 0; c < 4; c++) {
+        uint id = 4 * q + c;
+        vec4 candidate = id < p.classes ? vec4(v[0][c], v[1][c], v[2][c], v[3][c]) : vec4(LOWEST);
+        bvec4 better = greaterThan(candidate, best);
+        if (CONFIDENCE != 0 && id < p.classes) {
+            vec4 e = exp(-abs(candidate - best) * mean); // 0 the first time: best is LOWEST
+            total = mix(total + e, total * e + 1.0, better);
+        }
+        best = mix(best, candidate, better);
+        label = mix(label, uvec4(id), better);
+    }
+}
+
+void slide()
+{
+    uvec2 covering = covering_crops();
+    uint first_crop = covering.x != 0 ? findLSB(covering.x) : 32 + findLSB(covering.y);
+    Taps first = taps(crops[first_crop]);
+    vec4 first_cover = covered(crops[first_crop]);
+    if (CONFIDENCE != 0) {
+        vec4 over = vec4(0);
+        for (uint k = 0; k < p.crops; k++)
+            over += covered(crops[k]);
+        mean = 1.0 / max(over, vec4(1));
+    }
+    if (covering.x != 0)
+        covering.x &= covering.x - 1;
+    else
+        covering.y &= covering.y - 1;
+    for (uint q = 0; q < (p.classes + 3) / 4; q++) {
+        vec4 v[4] = vec4[4](vec4(0), vec4(0), vec4(0), vec4(0));
+        add(first, q, first_cover, v);
+        for (uint w = 0; w < 2; w++)
+            for (uint m = covering[w]; m != 0; m &= m - 1) {
+                uvec4 crop = crops[32 * w + uint(findLSB(m))];
+                add(taps(crop), q, covered(crop), v);
+            }
+        choose(q, v);
+    }
+}
+
+void whole()
+{
+    uvec2 bits = remaining();
+    Taps t = taps(uvec4(0));
+    for (uint w = 0; w < 2; w++)
+        for (uint m = bits[w]; m != 0; m &= m - 1) {
+            vec4 v[4] = vec4[4](vec4(0), vec4(0), vec4(0), vec4(0));
+            uint q = 32 * w + uint(findLSB(m));
+            add(t, q, vec4(1), v);
+            choose(q, v);
+        }
+}
+
 void main()
 {
     uint x = gl_GlobalInvocationID.x * 4, y = gl_GlobalInvocationID.y;
     if (x >= p.width || y >= p.height)
         return;
-    for (uint i = 0; i < 4; i++)
-        cell[i] = position(min(x + i, p.width - 1), p.width, p.net_width, fraction[i], net_x[i]);
-    row = position(y, p.height, p.net_height, row_fraction, net_y);
-    uint covering[2] = uint[2](0, 0);
+    locate(x, y);
     if (SLIDE != 0)
-        for (uint k = 0; k < p.crops; k++)
-            if (covered(crops[k]) != vec4(0))
-                covering[k >> 5] |= 1u << (k & 31u);
-    Taps whole = taps(uvec4(0));
-
-    vec4 best = vec4(LOWEST);
-    uvec4 label = uvec4(0);
-    uint quads = (p.classes + 3) / 4;
-    for (uint q = 0; q < quads; q++) {
-        vec4 v[4] = vec4[4](vec4(0), vec4(0), vec4(0), vec4(0));
-        if (SLIDE != 0) {
-            for (uint w = 0; w < 2; w++)
-                for (uint m = covering[w]; m != 0; m &= m - 1) {
-                    uvec4 crop = crops[32 * w + uint(findLSB(m))];
-                    add(taps(crop), q, covered(crop), v);
-                }
-        } else {
-            add(whole, q, vec4(1), v);
-        }
-        for (uint c = 0; c < 4; c++) {
-            uint id = 4 * q + c;
-            vec4 candidate = id < p.classes ? vec4(v[0][c], v[1][c], v[2][c], v[3][c]) : vec4(LOWEST);
-            bvec4 better = greaterThan(candidate, best);
-            best = mix(best, candidate, better);
-            label = mix(label, uvec4(id), better);
-        }
-    }
+        slide();
+    else
+        whole();
     uvec4 inside = uvec4(lessThan(x + uvec4(0, 1, 2, 3), uvec4(p.width)));
     label *= inside;
+    if (CONFIDENCE != 0) {
+        uvec4 c = uvec4(clamp(255.0 / total + 0.5, vec4(0), vec4(255))) * inside;
+        confidence[(y * p.label_stride + x) / 4] = c.x | c.y << 8 | c.z << 16 | c.w << 24;
+    }
     labels[(y * p.label_stride + x) / 4] = label.x | label.y << 8 | label.z << 16 | label.w << 24;
 }

@@ -50,9 +50,22 @@ struct layer_norm_push {
     uint m;                  /* pixels */
     uint x_stride, x_offset; /* input */
     uint y_stride, y_offset; /* output */
+    uint r_stride, r_offset; /* residual */
     uint c;                  /* channels */
     uint cq;                 /* quads of channels */
     uint nq;                 /* quads of an output pixel to write */
+    float eps;
+};
+
+/* ---- dwnorm.comp --------------------------------------------------------------------------------- */
+
+struct dwnorm_push {
+    uint w, h;               /* pixels */
+    uint x_stride, x_offset; /* input */
+    uint c;                  /* channels */
+    uint nq;                 /* quads of a pixel of both outputs */
+    uint strips;             /* of a row */
+    uint params;             /* first quad of the float32 parameters in the weights' buffer */
     float eps;
 };
 
@@ -67,23 +80,26 @@ struct pointwise_push {
     uint total;              /* quads to write */
 };
 
-/* ---- scan: scratch is one float32 buffer; its parts (z, products, states, sums) are given as offsets in quads ---- */
+/* ---- scan: strides and offsets in quads; quads and pairs of channels -------------------------------- */
+
 struct scan_project_push {
-    uint pixels, quads, outputs; /* quads of x's channels, of z */
+    uint pixels, w, h;
+    uint plane, outputs; /* quads of a plane of z, planes */
     uint x_stride, x_offset;
+};
+struct scan_whole_push {
+    uint pixels, w, h;
+    uint pairs, plane;
+    uint x_stride, x_offset, y_stride, y_offset;
 };
 struct scan_tile_push {
     uint h, w, quads, pad; /* pad: quads written a pixel, those from `quads` on as zeros */
+    uint plane;
     uint x_stride, x_offset, y_stride, y_offset;
-    uint ranks; /* quads of z a direction */
-    uint products, states;
 };
 struct scan_carry_push {
     uint quads;
     uint rows, columns; /* chunks of a sequence along the rows, along the columns */
-    uint segment;       /* chunks of a segment */
-    uint segments;      /* room a sequence has for segments in sums */
-    uint products, states, sums;
 };
 
 /* ---- copy (one input of a concat), unshuffle, resize ---- */
@@ -168,6 +184,12 @@ struct frame_input_push { /* packed RGB -> network input */
     float std_r, std_g, std_b;
 };
 
+struct frame_candidates_push { /* logits -> classes that may win between four logits */
+    uint grid_width, grid_height;
+    uint stride4, offset4;
+    uint classes;
+};
+
 struct frame_labels_push { /* logits -> label map */
     uint width, height;         /* of the frame */
     uint net_width, net_height; /* of the whole resized image */
@@ -195,19 +217,40 @@ struct frame_ycbcr_push { /* YCbCr planes -> planes of the view */
     uint black; /* Y | Cb << 8 | Cr << 16 */
 };
 
-/* Words of the style buffer: rectangle of the overlay picture in the view, then colour and weight of each label. */
-#define FRAME_STYLE_X       0
-#define FRAME_STYLE_Y       1
-#define FRAME_STYLE_WIDTH   2
-#define FRAME_STYLE_HEIGHT  3
-#define FRAME_STYLE_COLOUR  16  /* [256] three bytes, in the view's own order R G B or Y Cb Cr */
-#define FRAME_STYLE_WEIGHT  272 /* [256] 0..65536 */
-#define FRAME_STYLE_WORDS   528
+/*
+ * The style buffer, in pairs of words: x, y and width, height of the overlay picture in the view, then of each label its
+ * colour (three bytes, R G B or Y Cb Cr as the view) and weight (0..65536).
+ */
+#define FRAME_STYLE_POSITION 0
+#define FRAME_STYLE_SIZE     1
+#define FRAME_STYLE_LABELS   8 /* [256] */
+#define FRAME_STYLE_PAIRS    264
 
 #define FRAME_VIEW_OVERLAY  0
 #define FRAME_VIEW_MASK     1
 #define FRAME_VIEW_SIDE     2
 #define FRAME_VIEW_SOURCE   3
+#define FRAME_VIEW_CONFIDENCE 4 /* in a window only */
+
+/* ---- present.comp: what may change from draw to draw, read from a buffer ------------------------------------------ */
+
+#define PRESENT_OVERLAYS 6
+
+struct present_frame {
+    uint width, height;            /* of the window */
+    uint x, y, view_width, view_height; /* where the view goes in it; 0 x 0: nowhere */
+    uint frame_width, frame_height;
+    uint stride, label_stride;     /* pixels of the picture, bytes of labels and confidence */
+    uint view;                     /* FRAME_VIEW_... */
+    uint source_bgr, window_bgr;
+    float scale_x, scale_y;        /* pixels of the view, at the frame's size, a pixel of the window */
+    uint taps_x, taps_y;           /* samples a pixel of the window along each axis */
+    uint overlay_x[PRESENT_OVERLAYS], overlay_y[PRESENT_OVERLAYS]; /* pixels of the window, the part inside it */
+    uint overlay_width[PRESENT_OVERLAYS], overlay_height[PRESENT_OVERLAYS];
+    uint overlay_offset[PRESENT_OVERLAYS], overlay_stride[PRESENT_OVERLAYS]; /* words of the texts' buffer */
+    uint colour[256];              /* R | G << 8 | B << 16, by label */
+    uint weight[256];              /* 0..65536 */
+};
 
 #ifdef __STDC__
 #undef uint

@@ -1,7 +1,7 @@
 #version 450
 // SPDX-License-Identifier: Apache-2.0
 // Layer norm over the channels of a pixel: LANES invocations share a pixel and hold its channels in registers, so it is
-// read once; the variance is taken about the true mean (two passes over the registers).
+// read once; the variance is taken about the true mean (two passes over the registers). A residual is added last.
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #include "common.glsl"
@@ -11,11 +11,13 @@ layout(local_size_x_id = 0) in;
 layout(constant_id = 0) const uint WG = 128;
 layout(constant_id = 1) const uint LANES = 16; // divides WG
 layout(constant_id = 2) const uint QUADS = 4;  // of an invocation: LANES * QUADS quads cover a pixel
+layout(constant_id = 3) const uint RESIDUAL = 0;
 
 layout(push_constant) uniform Push { layer_norm_push p; };
 layout(std430, binding = 0) readonly buffer X { QUAD x[]; };
 layout(std430, binding = 1) readonly buffer P { vec4 param[]; }; // weight [nq], bias [nq], float32
-layout(std430, binding = 2) writeonly buffer Y { QUAD y[]; };
+layout(std430, binding = 2) readonly buffer R { QUAD r[]; };
+layout(std430, binding = 3) writeonly buffer Y { QUAD y[]; };
 
 shared float part[2][WG];
 
@@ -58,7 +60,11 @@ void main()
         return;
     [[unroll]] for (uint i = 0; i < QUADS; i++) {
         uint q = lane + i * LANES;
-        if (q < p.nq)
-            y[m * p.y_stride + p.y_offset + q] = store_quad(v[i] * scale * param[q] + param[p.nq + q]);
+        if (q >= p.nq)
+            continue;
+        vec4 result = v[i] * scale * param[q] + param[p.nq + q];
+        if (RESIDUAL != 0 && q < p.cq)
+            result += load_quad(r[m * p.r_stride + p.r_offset + q]);
+        y[m * p.y_stride + p.y_offset + q] = store_quad(result);
     }
 }

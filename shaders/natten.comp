@@ -21,6 +21,7 @@ layout(constant_id = 5) const uint TY = 8;
 layout(constant_id = 6) const uint SPLIT = 1;
 layout(constant_id = 7) const uint BAND = 0;
 layout(constant_id = 8) const uint POOL = 1;
+layout(constant_id = 9) const uint CHUNK = 7; // keys of a row between two looks at the maximum
 const uint LANES = TX * TY;
 #include "flash.glsl"
 
@@ -69,41 +70,50 @@ vec4 load(uint at, uint value, uint j)
     return load_quad(x[at + (1 + value) * p.quads + j]);
 }
 
-// One row of keys. at: its first key; step: from key to key; by: its first bias of query 0; sees: per query, whether
-// the row lies in its window.
-void row_of_keys(uint at, uint step, uint by, bool sees[NQ])
+// `count` (1 .. CHUNK) keys of a row. at: the first; step: from key to key; by: the first's bias of query 0; sees: per
+// query, whether the row lies in its window.
+void chunk_of_keys(uint at, uint step, uint count, uint by, bool sees[NQ])
 {
-    float s[NQ * WINDOW];
+    float s[NQ * CHUNK];
     float top[NQ];
     [[unroll]] for (uint k = 0; k < NQ; k++)
         top[k] = flash_max[k];
-    [[unroll]] for (uint i = 0; i < WINDOW; i++) {
+    [[unroll]] for (uint i = 0; i < CHUNK; i++) {
+        uint n = WINDOW % CHUNK == 0 ? i : min(i, count - 1);
         [[unroll]] for (uint k = 0; k < NQ; k++)
-            s[k * WINDOW + i] = 0.0;
+            s[k * CHUNK + i] = 0.0;
         [[unroll]] for (uint j = 0; j < D4; j++) {
-            vec4 key = load(at + i * step, 0, j);
+            vec4 key = load(at + n * step, 0, j);
             [[unroll]] for (uint k = 0; k < NQ; k++)
-                s[k * WINDOW + i] += dot(q[k * D4 + j], key);
+                s[k * CHUNK + i] += dot(q[k * D4 + j], key);
         }
         [[unroll]] for (uint k = 0; k < NQ; k++) {
-            s[k * WINDOW + i] = NQ == 1 || sees[k] ? s[k * WINDOW + i] + bias[by - k * BW + i] : FLASH_OUT;
-            top[k] = max(top[k], s[k * WINDOW + i]);
+            bool seen = (NQ == 1 || sees[k]) && n == i;
+            s[k * CHUNK + i] = seen ? s[k * CHUNK + i] + bias[by - k * BW + n] : FLASH_OUT;
+            top[k] = max(top[k], s[k * CHUNK + i]);
         }
     }
     [[unroll]] for (uint k = 0; k < NQ; k++)
         flash_raise(k, top[k]);
-    [[unroll]] for (uint i = 0; i < WINDOW; i++) {
+    [[unroll]] for (uint i = 0; i < CHUNK; i++) {
+        uint n = WINDOW % CHUNK == 0 ? i : min(i, count - 1);
         float e[NQ];
         [[unroll]] for (uint k = 0; k < NQ; k++) {
-            e[k] = exp(s[k * WINDOW + i] - top[k]);
+            e[k] = exp(s[k * CHUNK + i] - top[k]);
             flash_sum[k] += e[k];
         }
         [[unroll]] for (uint j = 0; j < D4; j++) {
-            vec4 value = load(at + i * step, 1, j);
+            vec4 value = load(at + n * step, 1, j);
             [[unroll]] for (uint k = 0; k < NQ; k++)
                 flash_acc[k * D4 + j] += e[k] * value;
         }
     }
+}
+
+void row_of_keys(uint at, uint step, uint by, bool sees[NQ])
+{
+    for (uint i = 0; i < WINDOW; i += CHUNK)
+        chunk_of_keys(at + i * step, step, WINDOW - i, by + i, sees);
 }
 
 void main()

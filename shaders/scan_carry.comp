@@ -1,74 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
-// Selective scan, between the passes over the tiles: replaces every chunk's state by the one the chunk starts with. An
-// invocation owns a segment of chunks. What comes before a workgroup is summed up by all its invocations together from
-// the segments' sums (pass scan_reduce; with at most LINES segments there is one workgroup and no such pass).
+// Selective scan, between the passes over the tiles: replaces every chunk's state by the one the chunk starts with. A
+// workgroup does one quad of channels of one sequence; each of its LINES invocations owns consecutive chunks.
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
 #include "common.glsl"
 #include "iface.h"
-#include "scan_carry.glsl"
 
-layout(constant_id = 0) const bool REDUCED = false;
+layout(local_size_x_id = 0) in; // LINES
+layout(constant_id = 1) const uint LINES = 128; // a multiple of RUN
+layout(constant_id = 2) const uint POOL = 288;
 
-shared vec4 products[GROUP], states[GROUP];
+#define STATE vec4
+const uint WIDTH = 1, SEQUENCE = LINES, ENTRIES = LINES;
+#include "scan_join.glsl"
 
-void share(stretch s)
-{
-    barrier(); // the last exchange has been read
-    products[gl_LocalInvocationID.x] = s.product;
-    states[gl_LocalInvocationID.x] = s.state;
-    barrier();
-}
-
-// The state after the first `count` shared stretches of this lane.
-vec4 advance(vec4 state, uint lane, uint count)
-{
-    for (uint i = 0; i < count; ++i)
-        state = products[i * LANES + lane] * state + states[i * LANES + lane];
-    return state;
-}
-
-stretch load_sum(uint sequence, uint segment, uint quad)
-{
-    uint at = sum_at(sequence, segment, quad);
-    return stretch(scratch[at], scratch[at + push.quads]);
-}
+layout(push_constant) uniform PUSH { scan_carry_push push; };
+layout(std430, binding = 0) buffer STATES { vec4 states[]; }; // (chunks, quads) of the four sequences: product and state
 
 void main()
 {
-    uint lane = gl_LocalInvocationID.x % LANES, line = gl_LocalInvocationID.x / LANES, group = gl_WorkGroupID.y;
-    uint sequence = gl_WorkGroupID.z, n = chunks(sequence);
-    if (group * LINES * push.segment >= n)
-        return; // the whole workgroup: sequences along rows and columns differ in length
-    uint quad = gl_WorkGroupID.x * LANES + lane;
-    bool live = quad < push.quads;
-    quad = min(quad, push.quads - 1);
-
-    vec4 state = vec4(0.0);
-    if (REDUCED && group > 0) {
-        stretch before = stretch(vec4(1.0), vec4(0.0));
-        for (uint i = 0; i < group; ++i)
-            before = join(before, load_sum(sequence, line * group + i, quad));
-        share(before);
-        state = advance(state, lane, LINES);
+    uint sequence = gl_WorkGroupID.y, n = sequence < 2 ? push.rows : push.columns;
+    uint before = sequence < 2 ? sequence * push.rows : 2 * push.rows + (sequence - 2) * push.columns;
+    uint each = (n + LINES - 1) / LINES, line = gl_LocalInvocationID.x;
+    uint first = min(line * each, n), last = min(first + each, n), at = (before + first) * push.quads + gl_WorkGroupID.x;
+    vec4 product = vec4(1.0), state = vec4(0.0);
+    for (uint i = 0; i < last - first; ++i) {
+        vec4 p = states[2 * (at + i * push.quads)];
+        state = p * state + states[2 * (at + i * push.quads) + 1];
+        product *= p;
     }
-
-    uint at = sequence_at(sequence) + quad, segment = group * LINES + line;
-    uint first = min(segment * push.segment, n), last = min(first + push.segment, n);
-    stretch own = stretch(vec4(1.0), vec4(0.0));
-    if (REDUCED && first < n)
-        own = load_sum(sequence, segment, quad);
-    else if (!REDUCED)
-        own = sum_of_chunks(at, first, last);
-    share(own);
-    state = advance(state, lane, line);
-
-    if (!live)
-        return;
-    for (uint i = first; i < last; ++i) {
-        uint c = at + i * push.quads;
-        vec4 product = scratch[push.products + c], end = scratch[push.states + c];
-        scratch[push.states + c] = state;
-        state = product * state + end;
+    pool[entry_at(line, 0)] = product;
+    pool[entry_at(line, 0) + 1] = state;
+    states_before();
+    state = pool[entry_at(line, 0) + 1];
+    for (uint i = 0; i < last - first; ++i) {
+        uint c = 2 * (at + i * push.quads);
+        vec4 p = states[c], end = states[c + 1];
+        states[c + 1] = state;
+        state = p * state + end;
     }
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "context.h"
-#include "frame/frame.h"
+#include "session.h"
 
 #define DEFAULT_SLOTS 2
 #define GPU_PATIENCE_NS 60000000000ull    /* a frame that takes longer on a GPU will not come */
@@ -99,6 +99,8 @@ static bool build_frames(struct segman_session *s, uint32_t crop_w, uint32_t cro
                                         .crops = p->crop ? crops : NULL,
                                         .n_crops = n,
                                         .slots = p->slots,
+                                        .confidence = p->confidence,
+                                        .keep = p->present,
                                         .recorded = on_recorded,
                                         .user = s};
     s->frame = frame_program_create(s->gpu, &params, error);
@@ -184,6 +186,10 @@ static bool create_commands(struct segman_session *s, struct segman_error *error
 struct segman_session *segman_session_create(struct segman_model *model, const struct segman_session_params *params,
                                              struct segman_error *error)
 {
+    if (!model->context) {
+        segman_fail(error, SEGMAN_ERROR_ARGUMENT, "The model was opened without a GPU context");
+        return NULL;
+    }
     if (!check_params(model, params, error))
         return NULL;
     struct segman_session *s = calloc(1, sizeof(*s));
@@ -198,7 +204,7 @@ struct segman_session *segman_session_create(struct segman_model *model, const s
     if (!s->params.slots)
         s->params.slots = DEFAULT_SLOTS;
     if (s->params.precision == SEGMAN_PRECISION_AUTO)
-        s->params.precision = gpu_caps(s->gpu)->cpu ? SEGMAN_PRECISION_F32 : SEGMAN_PRECISION_F16;
+        s->params.precision = SEGMAN_PRECISION_F16;
     uint32_t w = params->crop && params->crop < params->net_width ? params->crop : params->net_width;
     uint32_t h = params->crop && params->crop < params->net_height ? params->crop : params->net_height;
     s->listing = true;
@@ -208,6 +214,9 @@ struct segman_session *segman_session_create(struct segman_model *model, const s
     s->listing = false;
     if (!record_all(s, error))
         goto fail;
+    struct segman_style style;
+    segman_style_default(&style, model, NULL);
+    segman_session_set_style(s, &style);
     return s;
 fail:
     segman_session_destroy(s);
@@ -289,7 +298,7 @@ bool segman_session_wait(struct segman_session *s, uint64_t timeout_ns, struct s
         return false;
     s->waited++;
     s->last_slot = slot;
-    *result = (struct segman_result){.user = s->user[slot]};
+    *result = (struct segman_result){.user = s->user[slot], .slot = slot};
     frame_result(s->frame, slot, result);
     uint32_t last = s->params.profile ? (uint32_t)s->n_passes + 1 : 1;
     result->gpu_ms = gpu_commands_time(c, last);
@@ -305,6 +314,16 @@ void segman_session_release(struct segman_session *s)
 uint32_t segman_session_in_flight(const struct segman_session *s)
 {
     return (uint32_t)(s->submitted - s->waited);
+}
+
+const struct frame_program *session_frames(const struct segman_session *s)
+{
+    return s->params.present ? s->frame : NULL;
+}
+
+uint32_t session_slots(const struct segman_session *s)
+{
+    return s->params.slots;
 }
 
 enum segman_precision segman_session_precision(const struct segman_session *s)

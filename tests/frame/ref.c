@@ -83,7 +83,8 @@ static void resize_area(const uint8_t *rgb, uint32_t w, uint32_t h, uint32_t net
         }
 }
 
-void ref_resize(const uint8_t *rgb, uint32_t w, uint32_t h, uint32_t net_w, uint32_t net_h, bool area, uint32_t x, uint32_t y, double out[3])
+void ref_resize(const uint8_t *rgb, uint32_t w, uint32_t h, uint32_t net_w, uint32_t net_h, bool area, uint32_t x, uint32_t y,
+                double out[3])
 {
     uint32_t x0, x1, y0, y1;
     double fx, fy;

@@ -10,7 +10,8 @@ void ref_rgb(const struct segman_frame_format *format, const struct segman_plane
 /** Y, Cb, Cr of an RGB colour, clamped to 0..255, not rounded. */
 void ref_ycbcr(enum segman_matrix matrix, enum segman_range range, const uint8_t rgb[3], double out[3]);
 /** Resizes packed 8-bit RGB (3 bytes a pixel), value at x, y of a picture of net_w x net_h. */
-void ref_resize(const uint8_t *rgb, uint32_t w, uint32_t h, uint32_t net_w, uint32_t net_h, bool area, uint32_t x, uint32_t y, double out[3]);
+void ref_resize(const uint8_t *rgb, uint32_t w, uint32_t h, uint32_t net_w, uint32_t net_h, bool area, uint32_t x, uint32_t y,
+                double out[3]);
 
 /** Logits (classes, h, w), planar, of the crop at x, y of crop_w x crop_h pixels. */
 struct ref_crop {

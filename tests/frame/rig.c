@@ -39,17 +39,18 @@ bool rig_init(struct rig *rig, const struct rig_params *params)
     p->slots = or_default(p->slots, 1);
     uint32_t w = or_default(p->crop_w, p->net_w), h = or_default(p->crop_h, p->net_h), quad = p->f16 ? 8 : 16;
     rig->n_crops = frame_crops(p->net_w, p->net_h, w, h, or_default(p->stride, w), rig->crops, FRAME_MAX_CROPS);
-    rig->frame = (struct frame_params){.frame = p->frame,
-                                       .resize = p->resize,
-                                       .view = p->view,
-                                       .view_format = p->view_format,
-                                       .net_width = p->net_w,
-                                       .net_height = p->net_h,
-                                       .input = {.c = 3, .h = h, .w = w, .stride4 = 2, .f16 = p->f16},
-                                       .logits = {.c = p->classes, .h = h / p->ratio, .w = w / p->ratio, .offset4 = p->offset4, .f16 = p->f16},
-                                       .crops = p->crop_w ? rig->crops : NULL,
-                                       .n_crops = p->crop_w ? rig->n_crops : 0,
-                                       .slots = p->slots};
+    rig->frame =
+        (struct frame_params){.frame = p->frame,
+                              .resize = p->resize,
+                              .view = p->view,
+                              .view_format = p->view_format,
+                              .net_width = p->net_w,
+                              .net_height = p->net_h,
+                              .input = {.c = 3, .h = h, .w = w, .stride4 = 2, .f16 = p->f16},
+                              .logits = {.c = p->classes, .h = h / p->ratio, .w = w / p->ratio, .offset4 = p->offset4, .f16 = p->f16},
+                              .crops = p->crop_w ? rig->crops : NULL,
+                              .n_crops = p->crop_w ? rig->n_crops : 0,
+                              .slots = p->slots};
     struct net_memory *logits = &rig->frame.logits;
     logits->stride4 = p->offset4 + (p->classes + 7) / 8 * 2;
     if (!init_tensor(&rig->input, &rig->frame.input, (uint64_t)h * w * 2 * quad, &error) ||

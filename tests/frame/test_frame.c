@@ -105,8 +105,8 @@ static uint32_t check_rgb(const struct segman_frame_format *f, uint32_t seed)
         }
     rig_finish(&rig);
     if (!ok || wrong)
-        fprintf(stderr, "format %d %ux%u matrix %d range %d site %d: %u wrong\n", f->format, f->width, f->height, f->matrix, f->range, f->site,
-                wrong);
+        fprintf(stderr, "format %d %ux%u matrix %d range %d site %d: %u wrong\n", f->format, f->width, f->height, f->matrix, f->range,
+                f->site, wrong);
     return wrong + !ok;
 }
 
@@ -126,7 +126,8 @@ static void test_convert_sizes(void)
 {
     for (size_t i = 0; i < COUNT(formats); i++)
         for (size_t s = 0; s < COUNT(sizes); s++) {
-            const struct segman_frame_format f = {formats[i], sizes[s].w, sizes[s].h, SEGMAN_MATRIX_BT709, SEGMAN_RANGE_LIMITED, (unsigned)s % 3};
+            const struct segman_frame_format f = {formats[i],          sizes[s].w,           sizes[s].h,
+                                                  SEGMAN_MATRIX_BT709, SEGMAN_RANGE_LIMITED, (unsigned)s % 3};
             CU_ASSERT_EQUAL(check_rgb(&f, (uint32_t)s), 0);
         }
     const struct segman_frame_format f = {SEGMAN_FORMAT_NV12, 637, 479, SEGMAN_MATRIX_BT601, SEGMAN_RANGE_LIMITED, SEGMAN_CHROMA_LEFT};
@@ -227,8 +228,8 @@ static void check_input(const struct rig_params *params)
             ok = rig_input(&rig, 0, crop, got);
             double e = ok ? input_error(&rig, rgb, crop, got) : INFINITY;
             if (!(e <= (p.f16 ? 1.1e-3 : 2e-6))) { /* half of 2^-9 for values of 2..4 */
-                fprintf(stderr, "%ux%u -> %ux%u crop %u f16 %d area %d: error %g\n", p.frame.width, p.frame.height, p.net_w, p.net_h, crop, p.f16,
-                        p.resize, e);
+                fprintf(stderr, "%ux%u -> %ux%u crop %u f16 %d area %d: error %g\n", p.frame.width, p.frame.height, p.net_w, p.net_h, crop,
+                        p.f16, p.resize, e);
                 ok = false;
             }
         }
@@ -243,7 +244,8 @@ static void test_input(void)
 {
     static const struct {
         uint32_t w, h, net_w, net_h;
-    } cases[] = {{64, 32, 64, 32}, {1, 1, 32, 32}, {3, 5, 32, 64}, {637, 479, 64, 32}, {33, 130, 64, 32}, {64, 65, 32, 64}, {500, 9, 32, 32}};
+    } cases[] = {{64, 32, 64, 32},  {1, 1, 32, 32},   {3, 5, 32, 64},   {637, 479, 64, 32},
+                 {33, 130, 64, 32}, {64, 65, 32, 64}, {500, 9, 32, 32}, {16384, 3, 16376, 8}};
     for (size_t i = 0; i < COUNT(cases); i++)
         for (unsigned resize = 0; resize < 2; resize++)
             for (unsigned f16 = 0; f16 < 2; f16++) {
@@ -271,7 +273,8 @@ static void test_input_crops(void)
 }
 
 /* A frame and the RGB picture that a decoder makes of it give the same input, bit for bit. */
-static void check_identity(enum segman_pixel_format format, enum segman_pixel_format rgb_format, enum segman_resize resize, uint32_t w, uint32_t h)
+static void check_identity(enum segman_pixel_format format, enum segman_pixel_format rgb_format, enum segman_resize resize, uint32_t w,
+                           uint32_t h)
 {
     struct rig a, b;
     struct segman_result r = {0};
@@ -310,13 +313,22 @@ static void test_identity(void)
 
 /* ---- labels -------------------------------------------------------------------------------------- */
 
-/* Multiples of 1/64 around -8, exact as halves; with ties: class c repeats class c % distinct. */
-static float *make_logits(const struct rig *rig, uint32_t distinct, uint32_t seed)
+/*
+ * Multiples of 1/64 around -8, exact as halves; with ties: class c repeats class c % distinct. Noise leaves many classes
+ * between four logits, planes with little noise (smooth) few.
+ */
+static float *make_logits(const struct rig *rig, uint32_t distinct, uint32_t seed, bool smooth)
 {
-    size_t plane = (size_t)rig->frame.logits.w * rig->frame.logits.h;
+    size_t w = rig->frame.logits.w, plane = w * rig->frame.logits.h;
     float *v = malloc(plane * rig->p.classes * sizeof(*v));
-    for (size_t i = 0; i < plane * rig->p.classes; i++)
-        v[i] = i < plane * distinct ? (float)(rig_random(&seed) % 512) / 64 - 12 : v[i - plane * distinct];
+    for (uint32_t c = 0; c < rig->p.classes; c++) {
+        int dx = (int)(rig_random(&seed) % 33) - 16, dy = (int)(rig_random(&seed) % 33) - 16, at = (int)(rig_random(&seed) % 64);
+        for (size_t i = 0; i < plane; i++) {
+            int slope = at + dx * (int)(i % w) + dy * (int)(i / w) + (int)(rig_random(&seed) % 4);
+            int value = smooth ? slope : (int)(rig_random(&seed) % 512);
+            v[c * plane + i] = c < distinct ? (float)value / 64 - 12 : v[c % distinct * plane + i];
+        }
+    }
     return v;
 }
 
@@ -338,16 +350,17 @@ static uint32_t check_labels_at(const struct ref_logits *l, const struct rig *ri
     return wrong;
 }
 
-static void check_labels(const struct rig_params *p, uint32_t distinct)
+static void check_labels(const struct rig_params *p, uint32_t distinct, bool smooth)
 {
     struct rig rig;
     struct segman_result result;
     struct ref_crop crop[FRAME_MAX_CROPS];
     bool ok = rig_init(&rig, p);
     uint32_t wrong = 0;
-    struct ref_logits l = {p->classes, rig.frame.logits.w, rig.frame.logits.h, rig.frame.input.w, rig.frame.input.h, rig.p.net_w, rig.p.net_h, crop, 0};
+    struct ref_logits l = {
+        p->classes, rig.frame.logits.w, rig.frame.logits.h, rig.frame.input.w, rig.frame.input.h, rig.p.net_w, rig.p.net_h, crop, 0};
     for (uint32_t i = 0; ok && i < frame_program_crops(rig.program); i++, l.n_crops++) {
-        float *logits = make_logits(&rig, distinct, 11 + i);
+        float *logits = make_logits(&rig, distinct, 11 + i, smooth);
         crop[i] = (struct ref_crop){logits, rig.crops[i].x, rig.crops[i].y};
         ok = rig_logits(&rig, i, logits);
     }
@@ -355,8 +368,8 @@ static void check_labels(const struct rig_params *p, uint32_t distinct)
     if (ok)
         wrong = check_labels_at(&l, &rig, &result, distinct);
     if (!ok || wrong)
-        fprintf(stderr, "%u classes, %ux%u from %ux%u, %u crops, f16 %d: %u wrong\n", p->classes, p->frame.width, p->frame.height, rig.p.net_w,
-                rig.p.net_h, l.n_crops, p->f16, wrong);
+        fprintf(stderr, "%u classes, %ux%u from %ux%u, %u crops, f16 %d: %u wrong\n", p->classes, p->frame.width, p->frame.height,
+                rig.p.net_w, rig.p.net_h, l.n_crops, p->f16, wrong);
     CU_ASSERT_TRUE(ok && !wrong);
     for (uint32_t i = 0; i < l.n_crops; i++)
         free((void *)crop[i].logits);
@@ -369,10 +382,12 @@ static void test_labels(void)
     for (size_t i = 0; i < COUNT(classes); i++)
         for (unsigned f16 = 0; f16 < 2; f16++) {
             struct rig_params p = {.frame = {formats[i % 4], 70, 67, 0, 0, 0}, .classes = classes[i], .net_w = 96, .net_h = 64, .f16 = f16};
-            check_labels(&p, classes[i]); /* shares columns */
+            check_labels(&p, classes[i], false); /* shares columns */
+            check_labels(&p, classes[i], true);
             p.frame.width = 9;
             p.net_w = 224; /* reduces */
-            check_labels(&p, classes[i]);
+            check_labels(&p, classes[i], false);
+            check_labels(&p, classes[i], true);
         }
 }
 
@@ -380,34 +395,48 @@ static void test_labels_sizes(void)
 {
     for (size_t s = 0; s < COUNT(sizes); s++)
         for (uint32_t net = 8; net <= 64; net *= 2) {
-            const struct rig_params p = {
-                .frame = {SEGMAN_FORMAT_RGBA, sizes[s].w, sizes[s].h, 0, 0, 0}, .classes = 5, .net_w = net, .net_h = 72 - net, .offset4 = 3};
-            check_labels(&p, 5);
+            const struct rig_params p = {.frame = {SEGMAN_FORMAT_RGBA, sizes[s].w, sizes[s].h, 0, 0, 0},
+                                         .classes = 5,
+                                         .net_w = net,
+                                         .net_h = 72 - net,
+                                         .offset4 = 3};
+            check_labels(&p, 5, false);
         }
     /* The border between shared and separate columns, and another ratio. */
     for (uint32_t w = 23; w < 26; w++) {
         const struct rig_params p = {.frame = {SEGMAN_FORMAT_RGBA, w, 10, 0, 0, 0}, .classes = 9, .net_w = 64, .net_h = 32};
-        check_labels(&p, 9);
+        check_labels(&p, 9, false);
     }
     const struct rig_params p = {.frame = {SEGMAN_FORMAT_RGBA, 61, 33, 0, 0, 0}, .classes = 9, .net_w = 64, .net_h = 32, .ratio = 4};
-    check_labels(&p, 9);
+    check_labels(&p, 9, false);
 }
 
 static void test_labels_large(void)
 {
     const struct rig_params p = {.frame = {SEGMAN_FORMAT_NV12, 637, 479, 0, 0, 0}, .classes = 24, .net_w = 320, .net_h = 256, .f16 = true};
-    check_labels(&p, 24);
+    check_labels(&p, 24, false);
+    const struct rig_params wide = {.frame = {SEGMAN_FORMAT_RGBA, 16384, 3, 0, 0, 0}, .classes = 9, .net_w = 16376, .net_h = 16};
+    check_labels(&wide, 9, true);
+    const struct rig_params wide_crops = {.frame = {SEGMAN_FORMAT_RGBA, 16383, 2, 0, 0, 0},
+                                          .classes = 5,
+                                          .net_w = 16376,
+                                          .net_h = 16,
+                                          .crop_w = 8192,
+                                          .crop_h = 16,
+                                          .stride = 4096};
+    check_labels(&wide_crops, 5, true);
 }
 
 static void test_labels_ties(void)
 {
     for (unsigned f16 = 0; f16 < 2; f16++) {
         struct rig_params p = {.frame = {SEGMAN_FORMAT_RGBA, 70, 67, 0, 0, 0}, .classes = 19, .net_w = 96, .net_h = 64, .f16 = f16};
-        check_labels(&p, 7);
-        check_labels(&p, 1);
+        check_labels(&p, 7, false);
+        check_labels(&p, 7, true);
+        check_labels(&p, 1, false);
         p.crop_w = p.crop_h = 32;
         p.stride = 24;
-        check_labels(&p, 7);
+        check_labels(&p, 7, false);
     }
 }
 
@@ -415,7 +444,11 @@ static void test_labels_crops(void)
 {
     static const struct {
         uint32_t w, h, net_w, net_h, crop, stride;
-    } cases[] = {{637, 479, 128, 96, 64, 32}, {70, 67, 128, 64, 64, 40}, {9, 11, 128, 96, 32, 32}, {130, 40, 64, 64, 64, 64}, {65, 66, 96, 96, 40, 8}};
+    } cases[] = {{637, 479, 128, 96, 64, 32},
+                 {70, 67, 128, 64, 64, 40},
+                 {9, 11, 128, 96, 32, 32},
+                 {130, 40, 64, 64, 64, 64},
+                 {65, 66, 96, 96, 40, 8}};
     for (size_t i = 0; i < COUNT(cases); i++)
         for (unsigned f16 = 0; f16 < 2; f16++) {
             const struct rig_params p = {.frame = {SEGMAN_FORMAT_RGBA, cases[i].w, cases[i].h, 0, 0, 0},
@@ -427,7 +460,7 @@ static void test_labels_crops(void)
                                          .stride = cases[i].stride,
                                          .offset4 = (uint32_t)i % 2,
                                          .f16 = f16};
-            check_labels(&p, 19);
+            check_labels(&p, 19, false);
         }
 }
 
@@ -491,8 +524,8 @@ static double view_source(void *user, uint32_t k, uint32_t x, uint32_t y)
 }
 
 /* Wrong bytes of one plane: component k of the reference is byte `first` of every `step`. */
-static uint32_t check_plane(const struct ref_view *ref, const struct segman_result *r, uint32_t plane, uint32_t k, uint32_t first, uint32_t step,
-                            uint32_t n, uint32_t tolerance)
+static uint32_t check_plane(const struct ref_view *ref, const struct segman_result *r, uint32_t plane, uint32_t k, uint32_t first,
+                            uint32_t step, uint32_t n, uint32_t tolerance)
 {
     uint32_t wrong = 0, columns = r->view.bytes[plane] / step;
     for (uint32_t y = 0; y < r->view.rows[plane]; y++)
@@ -519,8 +552,8 @@ static uint32_t check_alpha(const struct scene *s)
 static uint32_t check_view(struct scene *s)
 {
     const struct rig_params *p = &s->rig.p;
-    const struct ref_view ref = {p->view,   p->frame.width, p->frame.height, s->result.labels, s->result.labels_stride, &s->style,
-                                 &s->overlay, view_source,  view_colour,     s};
+    const struct ref_view ref = {p->view,   p->frame.width, p->frame.height, s->result.labels, s->result.labels_stride,
+                                 &s->style, &s->overlay,    view_source,     view_colour,      s};
     uint32_t wrong = 0;
     if (frame_is_rgb(p->view_format)) {
         /* A source byte at a tie of rounding may differ by one. */
@@ -549,7 +582,7 @@ static bool make_scene(struct scene *s, const struct rig_params *p, float opacit
         return false;
     frame_set_style(s->rig.program, &s->style);
     ok = frame_set_overlay(s->rig.program, &s->overlay, &again, NULL) && !again;
-    float *logits = make_logits(&s->rig, s->rig.p.classes, 5);
+    float *logits = make_logits(&s->rig, s->rig.p.classes, 5, false);
     rig_fill(&s->rig, 0, 13);
     s->planes = frame_planes(s->rig.program, 0);
     ok = ok && rig_logits(&s->rig, 0, logits) && rig_output(&s->rig, 0, &s->result);
@@ -602,9 +635,8 @@ static void test_pass_through(void)
     for (size_t i = 0; i < COUNT(formats); i++)
         for (unsigned view = 0; view < 2; view++) {
             struct scene *s = calloc(1, sizeof(*s));
-            const struct rig_params p = {.frame = {formats[i], 65, 33, 0, 0, 0},
-                                         .view = view ? SEGMAN_VIEW_SOURCE : SEGMAN_VIEW_OVERLAY,
-                                         .view_format = formats[i]};
+            const struct rig_params p = {
+                .frame = {formats[i], 65, 33, 0, 0, 0}, .view = view ? SEGMAN_VIEW_SOURCE : SEGMAN_VIEW_OVERLAY, .view_format = formats[i]};
             bool ok = make_scene(s, &p, view ? 1 : 0, false);
             for (uint32_t k = 0; ok && k < 3; k++)
                 for (uint32_t y = 0; ok && y < s->planes.rows[k]; y++)
@@ -626,7 +658,7 @@ static void test_slots(void)
     const struct rig_params p = {
         .frame = {SEGMAN_FORMAT_RGBA, 16, 16, 0, 0, 0}, .view = SEGMAN_VIEW_OVERLAY, .view_format = SEGMAN_FORMAT_RGBA, .slots = 2};
     CU_ASSERT_TRUE_FATAL(rig_init(&rig, &p));
-    float *logits = make_logits(&rig, 1, 1); /* label 0 everywhere */
+    float *logits = make_logits(&rig, 1, 1, false); /* label 0 everywhere */
     rig_fill(&rig, 0, 1);
     rig_fill(&rig, 1, 2);
     CU_ASSERT_TRUE(rig_logits(&rig, 0, logits));
@@ -656,7 +688,8 @@ static void test_overlay_growth(void)
     CU_ASSERT_TRUE_FATAL(rig_init(&rig, &p));
     uint8_t *rgba = malloc(300 * 200 * 4);
     memset(rgba, 0xff, 300 * 200 * 4);
-    struct segman_overlay small = {rgba, 8, 8, 32, 1, 1}, large = {rgba, 300, 200, 1200, -50, -50}, outside = {rgba, 300, 200, 1200, 200, 0};
+    struct segman_overlay small = {rgba, 8, 8, 32, 1, 1}, large = {rgba, 300, 200, 1200, -50, -50},
+                          outside = {rgba, 300, 200, 1200, 200, 0};
     CU_ASSERT_FALSE(frame_overlay_grows(rig.program, &small));
     CU_ASSERT_FALSE(frame_overlay_grows(rig.program, &outside));
     CU_ASSERT_FALSE(frame_overlay_grows(rig.program, NULL));
@@ -682,13 +715,14 @@ static void test_staged(void)
     struct gpu_caps *caps = (struct gpu_caps *)gpu_caps(rig_gpu);
     bool unified = caps->unified_memory;
     caps->unified_memory = false;
-    const struct rig_params view = {.frame = {SEGMAN_FORMAT_NV12, 65, 33, 0, 0, 0}, .view = SEGMAN_VIEW_OVERLAY, .view_format = SEGMAN_FORMAT_NV12};
+    const struct rig_params view = {
+        .frame = {SEGMAN_FORMAT_NV12, 65, 33, 0, 0, 0}, .view = SEGMAN_VIEW_OVERLAY, .view_format = SEGMAN_FORMAT_NV12};
     check_scene(&view, 0.5f, true);
     const struct rig_params input = {.frame = {SEGMAN_FORMAT_I420, 65, 33, 0, 0, 0}, .net_w = 64, .net_h = 32};
     check_input(&input);
     const struct rig_params crops = {
         .frame = {SEGMAN_FORMAT_RGBA, 70, 67, 0, 0, 0}, .classes = 19, .net_w = 96, .net_h = 64, .crop_w = 64, .crop_h = 64, .stride = 32};
-    check_labels(&crops, 19);
+    check_labels(&crops, 19, false);
     caps->unified_memory = unified;
 }
 
@@ -708,9 +742,9 @@ static void test_errors(void)
     const struct rig_params p = {.frame = {SEGMAN_FORMAT_RGBA, 16, 16, 0, 0, 0}, .net_w = 64, .net_h = 64, .crop_w = 32, .crop_h = 32};
     CU_ASSERT_TRUE_FATAL(rig_init(&rig, &p));
     struct frame_params q;
-#define REFUSED(change)                                                                                                                                \
-    q = rig.frame;                                                                                                                                     \
-    q.change;                                                                                                                                          \
+#define REFUSED(change)                                                                                                                    \
+    q = rig.frame;                                                                                                                         \
+    q.change;                                                                                                                              \
     check_refused(&q)
     REFUSED(frame.width = 0);
     REFUSED(frame.height = FRAME_MAX_SIDE + 1);
@@ -725,6 +759,9 @@ static void test_errors(void)
     REFUSED(logits.c = 256);
     REFUSED(logits.w = 5);
     REFUSED(view = 9);
+    static const struct frame_crop gap[4] = {{0, 0}, {32, 0}, {0, 32}, {0, 32}}, odd[4] = {{0, 0}, {32, 0}, {0, 32}, {28, 32}};
+    REFUSED(crops = gap);
+    REFUSED(crops = odd);
     q = rig.frame;
     q.view = SEGMAN_VIEW_MASK;
     q.view_format = SEGMAN_FORMAT_NV12;

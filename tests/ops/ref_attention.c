@@ -23,10 +23,15 @@ static uint32_t clamp(double i, uint32_t n)
 
 double ref_bicubic(const float *table, uint32_t from, uint32_t to, uint32_t y, uint32_t x)
 {
-    double sy = (y + 0.5) * from / to - 0.5, sx = (x + 0.5) * from / to - 0.5, sum = 0;
-    for (double j = floor(sy) - 1; j <= floor(sy) + 2; j++)
-        for (double i = floor(sx) - 1; i <= floor(sx) + 2; i++)
-            sum += cubic(sy - j) * cubic(sx - i) * table[clamp(j, from) * from + clamp(i, from)];
+    double sy = (y + 0.5) * from / to - 0.5, sx = (x + 0.5) * from / to - 0.5, sum = 0, weight[4];
+    for (int i = 0; i < 4; i++)
+        weight[i] = cubic(sx - (floor(sx) - 1 + i));
+    for (int j = 0; j < 4; j++) {
+        double row = 0, at = floor(sy) - 1 + j;
+        for (int i = 0; i < 4; i++)
+            row += weight[i] * table[clamp(at, from) * from + clamp(floor(sx) - 1 + i, from)];
+        sum += cubic(sy - at) * row;
+    }
     return sum;
 }
 

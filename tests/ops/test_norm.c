@@ -7,7 +7,7 @@
 
 struct norm_test {
     uint32_t c, h, w;
-    enum { LAYER_NORM, BATCH_NORM, ACT, SCALE, ADD } op;
+    enum { LAYER_NORM, LAYER_NORM_SUM, BATCH_NORM, ACT, SCALE, ADD } op;
     enum net_act act;
     uint32_t first, within; /* x is channels [first, first + c) of a tensor of `within`; 0: whole */
 };
@@ -20,6 +20,8 @@ static tensor build(struct net *n, tensor x, const void *arg)
     switch (t->op) {
     case LAYER_NORM:
         return net_layer_norm(n, "norm", x);
+    case LAYER_NORM_SUM:
+        return net_add(n, net_layer_norm(n, "norm", x), x);
     case BATCH_NORM:
         return net_batch_norm(n, "norm", x);
     case ACT:
@@ -42,15 +44,17 @@ static void reference(const float *x, float *out, const void *arg)
                    harness_weight_of("scale", "weight", c, 1, 1, 1),      harness_weight_of("scale", "bias", c, 0, 0, 0)};
     if (t->within)
         x += t->first * pixels;
-    if (t->op == LAYER_NORM)
+    if (t->op == LAYER_NORM || t->op == LAYER_NORM_SUM)
         ref_layer_norm(x, c, pixels, w[0], w[1], out);
-    else if (t->op == BATCH_NORM)
+    if (t->op == LAYER_NORM_SUM)
+        ref_add(out, x, c * pixels, out);
+    if (t->op == BATCH_NORM)
         ref_batch_norm(x, c, pixels, w[0], w[1], w[2], w[3], out);
     else if (t->op == ACT)
         ref_act(x, c * pixels, t->act, out);
     else if (t->op == SCALE)
         ref_scale(x, c, pixels, w[4], w[5], out);
-    else
+    else if (t->op == ADD)
         ref_add(x, x, c * pixels, out);
     for (int i = 0; i < 6; i++)
         free(w[i]);
@@ -86,6 +90,8 @@ static void test_layer_norm(void)
     check("layer norm, 364 channels, 5x3", (struct norm_test){364, 5, 3, LAYER_NORM});
     check("layer norm, 720 channels, 3x3", (struct norm_test){720, 3, 3, LAYER_NORM});
     check("layer norm of a slice", (struct norm_test){36, 4, 5, LAYER_NORM, .first = 12, .within = 60});
+    check("layer norm and sum", (struct norm_test){36, 4, 5, LAYER_NORM_SUM});
+    check("layer norm of a slice and sum", (struct norm_test){20, 4, 5, LAYER_NORM_SUM, .first = 12, .within = 60});
     /* A mean far from zero: the variance must not be taken as a difference of large sums. */
     check_scaled("layer norm, mean 100", (struct norm_test){144, 5, 5, LAYER_NORM}, 1, 100, 1e-5);
     check_scaled("layer norm, tiny values", (struct norm_test){64, 5, 5, LAYER_NORM}, 1e-3f, 0, 1e-6);

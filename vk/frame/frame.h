@@ -15,7 +15,7 @@
  *            frame_record_crop }, frame_record_output, end
  *   a frame  fill frame_planes(slot); frame_prepare(slot); submit; wait; read frame_result(slot)
  *
- * Command lists of a program share device buffers: they must run one after the other on one queue (gpu_commands_begin
+ * Command lists of a program share device buffers (all but those of frame_kept): they must run one after the other on one queue (gpu_commands_begin
  * waits for lists submitted before).
  */
 #ifndef FRAME_FRAME_H
@@ -23,9 +23,9 @@
 
 #include "../net/net.h"
 
-#define FRAME_MAX_SIDE      16384 /* pixels */
-#define FRAME_MAX_CROPS     64
-#define FRAME_STRIDE_ALIGN  64 /* bytes */
+#define FRAME_MAX_SIDE     16384 /* pixels */
+#define FRAME_MAX_CROPS    64
+#define FRAME_STRIDE_ALIGN 64 /* bytes */
 
 /* ---- layout ------------------------------------------------------------------------------------ */
 
@@ -74,6 +74,8 @@ struct frame_params {
     const struct frame_crop *crops;       /**< origins in multiples of that fraction; NULL: the whole image at once */
     uint32_t n_crops;                     /**< at most FRAME_MAX_CROPS */
     uint32_t slots;                       /**< 1..SEGMAN_MAX_SLOTS */
+    bool confidence;                      /**< make a confidence map beside the labels */
+    bool keep;                            /**< each slot has its own picture, labels and confidence on the GPU: frame_kept() */
     /** Called after each pass that is recorded (for timers and profiles); may be NULL. */
     void (*recorded)(void *user, struct gpu_commands *commands, const struct net_pass *pass, bool barrier);
     void *user;
@@ -100,6 +102,17 @@ void frame_record_output(struct frame_program *program, uint32_t slot, struct gp
 struct segman_planes frame_planes(const struct frame_program *program, uint32_t slot);
 /** Fills labels, view and their sizes; leaves the other fields. */
 void frame_result(const struct frame_program *program, uint32_t slot, struct segman_result *result);
+
+/** What a slot of a program with .keep holds on the GPU once its list has run, until it runs again. */
+struct frame_kept {
+    uint32_t width, height;  /**< pixels */
+    struct gpu_range picture; /**< packed RGB, four bytes a pixel */
+    uint32_t stride;         /**< pixels */
+    bool bgr;                /**< bytes are B G R X, else R G B A */
+    struct gpu_range labels, confidence; /**< bytes; confidence's size is 0 without it */
+    uint32_t label_stride;   /**< of both, bytes */
+};
+struct frame_kept frame_kept(const struct frame_program *program, uint32_t slot);
 
 /** For the frames prepared from now on. */
 void frame_set_style(struct frame_program *program, const struct segman_style *style);

@@ -7,8 +7,14 @@
 #include "shaders/iface.h"
 
 /* The reference's MEAN and STD (training's normalisation of 8-bit RGB). */
-#define FRAME_MEAN {123.675f, 116.28f, 103.53f}
-#define FRAME_STD  {58.395f, 57.12f, 57.375f}
+#define FRAME_MEAN                                                                                                                         \
+    {                                                                                                                                      \
+        123.675f, 116.28f, 103.53f                                                                                                         \
+    }
+#define FRAME_STD                                                                                                                          \
+    {                                                                                                                                      \
+        58.395f, 57.12f, 57.375f                                                                                                           \
+    }
 
 /* YCbCr of 8 bits <-> RGB of 8 bits, coefficients scaled by 2^16. */
 struct frame_colour {
@@ -22,10 +28,11 @@ uint32_t frame_ycbcr(const struct frame_colour *colour, uint32_t r, uint32_t g, 
 #define FRAME_MAX_BLEND 2 /* passes of a view */
 
 struct frame_slot {
-    struct gpu_buffer upload, result, style;          /* all mapped */
-    struct gpu_buffer picture[2];                     /* mapped; [picture_side] is in use, the other one empty */
-    uint32_t style_version, picture_version;          /* what they hold */
-    struct net_pass convert, labels, blend[FRAME_MAX_BLEND];
+    struct gpu_buffer upload, result, style; /* all mapped */
+    struct gpu_buffer picture[2];            /* mapped; [picture_side] is in use, the other one empty */
+    struct gpu_buffer own_frame, own_scratch, own_result; /* with keep, in the place of the program's */
+    uint32_t style_version, picture_version; /* what they hold */
+    struct net_pass convert, candidates, labels, blend[FRAME_MAX_BLEND];
     struct net_pass *input; /* [crops] */
 };
 
@@ -36,18 +43,24 @@ struct frame_program {
     struct frame_colour colour;
     bool staged; /* memory is not unified: frames, styles and results are copied */
     uint32_t view_width, label_stride;
-    uint64_t view_offset, result_size; /* in the result buffers: labels, then view */
+    uint64_t confidence_offset, view_offset, result_size; /* in the result buffers: labels, confidence, view */
     uint64_t crop_pitch;               /* bytes */
     uint32_t ratio;                    /* input pixels from logit to logit */
     uint32_t scratch_stride;           /* pixels */
-    struct gpu_buffer scratch, device_frame, device_style, device_result, crop_table, crop_logits;
+    struct gpu_buffer scratch, candidates, device_frame, device_style, device_result, crop_table, crop_logits;
     struct frame_slot slot[SEGMAN_MAX_SLOTS];
-    uint32_t style[FRAME_STYLE_WORDS];
+    uint32_t style[FRAME_STYLE_PAIRS][2];
     uint32_t *picture; /* clipped to the view, in its colours */
     uint32_t picture_words, picture_capacity;
     uint32_t picture_side;
     uint32_t style_version, picture_version;
 };
+
+/* Where a slot's passes find the frame, the frame as packed RGB, and leave labels, confidence and view. */
+const struct gpu_buffer *frame_source(const struct frame_program *program, const struct frame_slot *slot);
+const struct gpu_buffer *frame_rgb(const struct frame_program *program, const struct frame_slot *slot);
+const struct gpu_buffer *frame_results(const struct frame_program *program, const struct frame_slot *slot);
+uint32_t frame_rgb_stride(const struct frame_program *program); /* pixels */
 
 bool frame_passes_create(struct frame_program *program, uint32_t slot, struct segman_error *error);
 /* The view's passes alone, reading the overlay picture from the given side; what was made remains after a failure. */

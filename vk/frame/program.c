@@ -23,8 +23,8 @@ static bool check_frame(const struct frame_params *p, struct segman_error *error
 {
     const struct segman_frame_format *f = &p->frame;
     if (!f->width || !f->height || f->width > FRAME_MAX_SIDE || f->height > FRAME_MAX_SIDE)
-        return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "Frames of %u x %u pixels are not supported: sides are 1 to %u", f->width, f->height,
-                           FRAME_MAX_SIDE);
+        return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "Frames of %u x %u pixels are not supported: sides are 1 to %u", f->width,
+                           f->height, FRAME_MAX_SIDE);
     if ((unsigned)f->format > SEGMAN_FORMAT_I420 || (unsigned)f->matrix > SEGMAN_MATRIX_BT2020 || (unsigned)f->range > SEGMAN_RANGE_FULL ||
         (unsigned)f->site > SEGMAN_CHROMA_TOP_LEFT)
         return bad(error, "Unknown pixel format, matrix, range or chroma site");
@@ -45,12 +45,26 @@ static bool check_net(const struct frame_params *p, struct segman_error *error)
         return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "A network size of %u x %u is not supported: sides are 1 to %u", p->net_width,
                            p->net_height, FRAME_MAX_SIDE);
     if (in->c != 3 || !out->c || out->c > SEGMAN_MAX_CLASSES)
-        return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "A network from 3 to 1..%u channels was expected, not from %u to %u", SEGMAN_MAX_CLASSES,
-                           in->c, out->c);
+        return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "A network from 3 to 1..%u channels was expected, not from %u to %u",
+                           SEGMAN_MAX_CLASSES, in->c, out->c);
     if (!out->w || !out->h || in->w % out->w || in->h % out->h || in->w / out->w != in->h / out->h)
-        return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "Logits of %u x %u are no whole fraction of an input of %u x %u", out->w, out->h, in->w,
-                           in->h);
+        return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "Logits of %u x %u are no whole fraction of an input of %u x %u", out->w, out->h,
+                           in->w, in->h);
     return true;
+}
+
+/* Whether every logit of the resized image lies in a crop (origins are whole multiples of ratio). */
+static bool covers(const struct frame_params *p, uint32_t ratio)
+{
+    size_t w = p->net_width / ratio, h = p->net_height / ratio;
+    uint8_t *seen = calloc(h, w);
+    bool all = seen != NULL;
+    for (uint32_t i = 0; all && i < p->n_crops; i++)
+        for (size_t y = 0; y < p->logits.h; y++)
+            memset(seen + (p->crops[i].y / ratio + y) * w + p->crops[i].x / ratio, 1, p->logits.w);
+    all = all && !memchr(seen, 0, w * h);
+    free(seen);
+    return all;
 }
 
 static bool check_crops(const struct frame_params *p, struct segman_error *error)
@@ -66,8 +80,9 @@ static bool check_crops(const struct frame_params *p, struct segman_error *error
             p->input.h > p->net_height - crops[i].y || crops[i].x % ratio || crops[i].y % ratio)
             return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "A crop of %u x %u at %u, %u does not fit an image of %u x %u", p->input.w,
                                p->input.h, crops[i].x, crops[i].y, p->net_width, p->net_height);
-    if (n == 1 && (p->input.w != p->net_width || p->input.h != p->net_height))
-        return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "One crop of %u x %u does not cover an image of %u x %u", p->input.w, p->input.h,
+    bool fits = p->input.w == p->net_width && p->input.h == p->net_height;
+    if (n == 1 ? !fits : p->net_width % ratio || p->net_height % ratio || !covers(p, ratio))
+        return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "%u crops of %u x %u do not cover an image of %u x %u", n, p->input.w, p->input.h,
                            p->net_width, p->net_height);
     return true;
 }
@@ -97,24 +112,44 @@ static bool create_crops(struct frame_program *f, struct segman_error *error)
         table[i][3] = f->p.crops[i].x / f->ratio | f->p.crops[i].y / f->ratio << 16;
     }
     uint64_t bytes = f->p.n_crops * sizeof(table[0]);
-    if (!gpu_buffer_init(f->gpu, &f->crop_table, bytes, GPU_MEMORY_DEVICE, error) ||
-        !gpu_buffer_write(f->gpu, &f->crop_table, 0, table, bytes, error))
-        return false;
-    return f->p.n_crops == 1 || gpu_buffer_init(f->gpu, &f->crop_logits, f->p.n_crops * f->crop_pitch, GPU_MEMORY_DEVICE, error);
+    return gpu_buffer_init(f->gpu, &f->crop_table, bytes, GPU_MEMORY_DEVICE, error) &&
+           gpu_buffer_write(f->gpu, &f->crop_table, 0, table, bytes, error) &&
+           gpu_buffer_init(f->gpu, &f->crop_logits, f->p.n_crops * f->crop_pitch, GPU_MEMORY_DEVICE, error);
+}
+
+static uint64_t scratch_size(const struct frame_program *f)
+{
+    return (uint64_t)f->scratch_stride * f->p.frame.height * 4;
 }
 
 static bool create_shared(struct frame_program *f, struct segman_error *error)
 {
-    uint64_t scratch = (uint64_t)f->scratch_stride * f->p.frame.height * 4;
-    if (!create_crops(f, error))
+    bool rgb = frame_is_rgb(f->p.frame.format);
+    uint64_t cells = (uint64_t)(f->p.logits.w + 1) * (f->p.logits.h + 1);
+    if (f->p.n_crops > 1 ? !create_crops(f, error) : !gpu_buffer_init(f->gpu, &f->candidates, cells * 8, GPU_MEMORY_DEVICE, error))
         return false;
-    if (!frame_is_rgb(f->p.frame.format) && !gpu_buffer_init(f->gpu, &f->scratch, scratch, GPU_MEMORY_DEVICE, error))
+    if (!rgb && !f->p.keep && !gpu_buffer_init(f->gpu, &f->scratch, scratch_size(f), GPU_MEMORY_DEVICE, error))
         return false;
     if (!f->staged)
         return true;
-    return gpu_buffer_init(f->gpu, &f->device_frame, f->frame.size, GPU_MEMORY_DEVICE, error) &&
-           gpu_buffer_init(f->gpu, &f->device_style, sizeof(f->style), GPU_MEMORY_DEVICE, error) &&
-           gpu_buffer_init(f->gpu, &f->device_result, f->result_size, GPU_MEMORY_DEVICE, error);
+    if (!(rgb && f->p.keep) && !gpu_buffer_init(f->gpu, &f->device_frame, f->frame.size, GPU_MEMORY_DEVICE, error))
+        return false;
+    return gpu_buffer_init(f->gpu, &f->device_style, sizeof(f->style), GPU_MEMORY_DEVICE, error) &&
+           (f->p.keep || gpu_buffer_init(f->gpu, &f->device_result, f->result_size, GPU_MEMORY_DEVICE, error));
+}
+
+/* What a slot does not share with the others when it keeps its picture. */
+static bool create_kept(const struct frame_program *f, struct frame_slot *s, struct segman_error *error)
+{
+    bool rgb = frame_is_rgb(f->p.frame.format);
+    if (!f->p.keep)
+        return true;
+    if (!rgb && !gpu_buffer_init(f->gpu, &s->own_scratch, scratch_size(f), GPU_MEMORY_DEVICE, error))
+        return false;
+    /* An RGB frame is copied even in unified memory: the host may fill the slot again while a draw still reads it. */
+    if (rgb && !gpu_buffer_init(f->gpu, &s->own_frame, f->frame.size, GPU_MEMORY_DEVICE, error))
+        return false;
+    return !f->staged || gpu_buffer_init(f->gpu, &s->own_result, f->result_size, GPU_MEMORY_DEVICE, error);
 }
 
 static bool create_slot(struct frame_program *f, uint32_t slot, struct segman_error *error)
@@ -126,7 +161,13 @@ static bool create_slot(struct frame_program *f, uint32_t slot, struct segman_er
     if (f->p.view != SEGMAN_VIEW_NONE && (!gpu_buffer_init(f->gpu, &s->style, sizeof(f->style), GPU_MEMORY_UPLOAD, error) ||
                                           !gpu_buffer_init(f->gpu, &s->picture[0], FIRST_PICTURE * 4, GPU_MEMORY_UPLOAD, error)))
         return false;
-    return frame_passes_create(f, slot, error);
+    return create_kept(f, s, error) && frame_passes_create(f, slot, error);
+}
+
+static uint64_t range_alignment(const struct frame_program *f)
+{
+    const struct gpu_caps *caps = gpu_caps(f->gpu);
+    return caps->offset_alignment > 256 ? caps->offset_alignment : 256;
 }
 
 static void lay_out(struct frame_program *f)
@@ -138,14 +179,17 @@ static void lay_out(struct frame_program *f)
     f->ratio = f->p.input.w / f->p.logits.w;
     f->label_stride = (uint32_t)align(in->width, FRAME_STRIDE_ALIGN);
     f->result_size = (uint64_t)f->label_stride * in->height;
+    if (f->p.confidence) {
+        f->confidence_offset = align(f->result_size, range_alignment(f));
+        f->result_size += f->confidence_offset;
+    }
     f->picture_capacity = FIRST_PICTURE;
     f->style_version = f->picture_version = 1; /* a slot's are 0: it gets them with its first frame */
     if (f->p.view == SEGMAN_VIEW_NONE)
         return;
     f->view_width = f->p.view == SEGMAN_VIEW_SIDE_BY_SIDE ? 2 * in->width : in->width;
     f->view = frame_layout(f->p.view_format, f->view_width, in->height);
-    const struct gpu_caps *caps = gpu_caps(f->gpu);
-    f->view_offset = align(f->result_size, caps->offset_alignment > 256 ? caps->offset_alignment : 256);
+    f->view_offset = align(f->result_size, range_alignment(f));
     f->result_size = f->view_offset + f->view.size;
 }
 
@@ -181,11 +225,13 @@ void frame_program_destroy(struct frame_program *f)
     for (uint32_t i = 0; i < f->p.slots; i++) {
         struct frame_slot *s = &f->slot[i];
         frame_passes_destroy(f, i);
-        struct gpu_buffer *own[] = {&s->upload, &s->result, &s->style, &s->picture[0], &s->picture[1]};
+        struct gpu_buffer *own[] = {&s->upload,     &s->result,    &s->style,       &s->picture[0],
+                                    &s->picture[1], &s->own_frame, &s->own_scratch, &s->own_result};
         for (size_t k = 0; k < sizeof(own) / sizeof(*own); k++)
             gpu_buffer_finish(f->gpu, own[k]);
     }
-    struct gpu_buffer *shared[] = {&f->scratch, &f->device_frame, &f->device_style, &f->device_result, &f->crop_table, &f->crop_logits};
+    struct gpu_buffer *shared[] = {&f->scratch,       &f->candidates, &f->device_frame, &f->device_style,
+                                   &f->device_result, &f->crop_table, &f->crop_logits};
     for (size_t k = 0; k < sizeof(shared) / sizeof(*shared); k++)
         gpu_buffer_finish(f->gpu, shared[k]);
     free((void *)f->p.crops);
@@ -193,17 +239,67 @@ void frame_program_destroy(struct frame_program *f)
     free(f);
 }
 
+static uint64_t slot_memory(const struct frame_slot *s, uint32_t side)
+{
+    return s->upload.size + s->result.size + s->style.size + s->picture[side].size + s->own_frame.size + s->own_scratch.size +
+           s->own_result.size;
+}
+
 uint64_t frame_program_memory(const struct frame_program *f)
 {
-    uint64_t sum = f->scratch.size + f->device_frame.size + f->device_style.size + f->device_result.size + f->crop_table.size + f->crop_logits.size;
+    uint64_t sum = f->scratch.size + f->candidates.size + f->device_frame.size + f->device_style.size + f->device_result.size +
+                   f->crop_table.size + f->crop_logits.size;
     for (uint32_t i = 0; i < f->p.slots; i++)
-        sum += f->slot[i].upload.size + f->slot[i].result.size + f->slot[i].style.size + f->slot[i].picture[f->picture_side].size;
+        sum += slot_memory(&f->slot[i], f->picture_side);
     return sum;
 }
 
 uint32_t frame_program_crops(const struct frame_program *f)
 {
     return f->p.n_crops;
+}
+
+/* ---- where a slot's memory is ------------------------------------------------------------------ */
+
+const struct gpu_buffer *frame_source(const struct frame_program *f, const struct frame_slot *s)
+{
+    if (s->own_frame.size)
+        return &s->own_frame;
+    return f->staged ? &f->device_frame : &s->upload;
+}
+
+const struct gpu_buffer *frame_rgb(const struct frame_program *f, const struct frame_slot *s)
+{
+    if (frame_is_rgb(f->p.frame.format))
+        return frame_source(f, s);
+    return s->own_scratch.size ? &s->own_scratch : &f->scratch;
+}
+
+const struct gpu_buffer *frame_results(const struct frame_program *f, const struct frame_slot *s)
+{
+    if (!f->staged)
+        return &s->result;
+    return s->own_result.size ? &s->own_result : &f->device_result;
+}
+
+uint32_t frame_rgb_stride(const struct frame_program *f)
+{
+    return frame_is_rgb(f->p.frame.format) ? f->frame.plane[0].stride / 4 : f->scratch_stride;
+}
+
+struct frame_kept frame_kept(const struct frame_program *f, uint32_t slot)
+{
+    const struct frame_slot *s = &f->slot[slot];
+    const struct gpu_buffer *picture = frame_rgb(f, s), *results = frame_results(f, s);
+    uint64_t bytes = (uint64_t)f->label_stride * f->p.frame.height;
+    return (struct frame_kept){.width = f->p.frame.width,
+                               .height = f->p.frame.height,
+                               .picture = {picture, 0, picture->size},
+                               .stride = frame_rgb_stride(f),
+                               .bgr = f->p.frame.format == SEGMAN_FORMAT_BGRX,
+                               .labels = {results, 0, bytes},
+                               .confidence = {results, f->confidence_offset, f->p.confidence ? bytes : 0},
+                               .label_stride = f->label_stride};
 }
 
 /* ---- recording ------------------------------------------------------------------------------- */
@@ -225,8 +321,8 @@ static void copy(struct gpu_commands *commands, const struct gpu_buffer *from, c
 void frame_record_input(struct frame_program *f, uint32_t slot, struct gpu_commands *commands, uint32_t crop)
 {
     struct frame_slot *s = &f->slot[slot];
-    if (!crop && f->staged)
-        copy(commands, &s->upload, &f->device_frame);
+    if (!crop && frame_source(f, s) != &s->upload)
+        copy(commands, &s->upload, frame_source(f, s));
     if (!crop)
         record(f, commands, &s->convert);
     record(f, commands, &s->input[crop]);
@@ -244,11 +340,12 @@ void frame_record_output(struct frame_program *f, uint32_t slot, struct gpu_comm
     struct frame_slot *s = &f->slot[slot];
     if (f->staged && s->style.size)
         copy(commands, &s->style, &f->device_style);
+    record(f, commands, &s->candidates);
     record(f, commands, &s->labels);
     for (uint32_t i = 0; i < FRAME_MAX_BLEND; i++)
         record(f, commands, &s->blend[i]);
     if (f->staged)
-        copy(commands, &f->device_result, &s->result);
+        copy(commands, frame_results(f, s), &s->result);
 }
 
 /* ---- a slot's memory ------------------------------------------------------------------------- */
@@ -263,6 +360,7 @@ void frame_result(const struct frame_program *f, uint32_t slot, struct segman_re
     uint8_t *map = f->slot[slot].result.map;
     result->labels = map;
     result->labels_stride = f->label_stride;
+    result->confidence = f->p.confidence ? map + f->confidence_offset : NULL;
     result->view = (struct segman_planes){0};
     result->view_width = result->view_height = 0;
     if (f->p.view == SEGMAN_VIEW_NONE)

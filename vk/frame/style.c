@@ -19,8 +19,8 @@ void frame_set_style(struct frame_program *f, const struct segman_style *style)
     if (f->p.view == SEGMAN_VIEW_MASK)
         opacity = 1;
     for (uint32_t i = 0; i <= SEGMAN_MAX_CLASSES; i++) {
-        f->style[FRAME_STYLE_COLOUR + i] = view_colour(f, style->palette[i]);
-        f->style[FRAME_STYLE_WEIGHT + i] = (uint32_t)(opacity * (float)style->palette[i][3] * (65536.0f / 255) + 0.5f);
+        f->style[FRAME_STYLE_LABELS + i][0] = view_colour(f, style->palette[i]);
+        f->style[FRAME_STYLE_LABELS + i][1] = (uint32_t)(opacity * (float)style->palette[i][3] * (65536.0f / 255) + 0.5f);
     }
     f->style_version++;
 }
@@ -101,10 +101,10 @@ bool frame_set_overlay(struct frame_program *f, const struct segman_overlay *ove
     }
     f->picture_words = words;
     copy_picture(f, overlay, r);
-    f->style[FRAME_STYLE_X] = r.x;
-    f->style[FRAME_STYLE_Y] = r.y;
-    f->style[FRAME_STYLE_WIDTH] = r.width;
-    f->style[FRAME_STYLE_HEIGHT] = r.height;
+    f->style[FRAME_STYLE_POSITION][0] = r.x;
+    f->style[FRAME_STYLE_POSITION][1] = r.y;
+    f->style[FRAME_STYLE_SIZE][0] = r.width;
+    f->style[FRAME_STYLE_SIZE][1] = r.height;
     f->style_version++;
     f->picture_version++;
     return true;

@@ -201,10 +201,55 @@ fail:
     return false;
 }
 
+static void image_barrier(struct gpu_commands *c, VkImage image, bool before)
+{
+    const VkImageMemoryBarrier2 b = {
+        .sType = VK_STRUCTURE_TYPE_IMAGE_MEMORY_BARRIER_2,
+        .srcStageMask = VK_PIPELINE_STAGE_2_COPY_BIT, /* before: where the submission waits for the image */
+        .srcAccessMask = before ? 0 : VK_ACCESS_2_TRANSFER_WRITE_BIT,
+        .dstStageMask = before ? VK_PIPELINE_STAGE_2_COPY_BIT : VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT,
+        .dstAccessMask = before ? VK_ACCESS_2_TRANSFER_WRITE_BIT : 0,
+        .oldLayout = before ? VK_IMAGE_LAYOUT_UNDEFINED : VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL,
+        .newLayout = before ? VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL : VK_IMAGE_LAYOUT_PRESENT_SRC_KHR,
+        .srcQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED,
+        .dstQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED,
+        .image = image,
+        .subresourceRange = {.aspectMask = VK_IMAGE_ASPECT_COLOR_BIT, .levelCount = 1, .layerCount = 1}};
+    const VkDependencyInfo info = {.sType = VK_STRUCTURE_TYPE_DEPENDENCY_INFO, .imageMemoryBarrierCount = 1, .pImageMemoryBarriers = &b};
+    vkCmdPipelineBarrier2(c->buffer, &info);
+}
+
+void gpu_commands_copy_to_image(struct gpu_commands *c, struct gpu_range src, VkImage image, uint32_t width, uint32_t height)
+{
+    const struct access a = access_of(src, false);
+    const VkBufferImageCopy region = {.bufferOffset = src.offset,
+                                      .imageSubresource = {.aspectMask = VK_IMAGE_ASPECT_COLOR_BIT, .layerCount = 1},
+                                      .imageExtent = {width, height, 1}};
+    order(c, &a, 1);
+    image_barrier(c, image, true);
+    vkCmdCopyBufferToImage(c->buffer, src.buffer->buffer, image, VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL, 1, &region);
+    image_barrier(c, image, false);
+}
+
 bool gpu_commands_submit(struct gpu_commands *c, struct segman_error *error)
 {
+    return gpu_commands_submit_between(c, VK_NULL_HANDLE, VK_NULL_HANDLE, error);
+}
+
+bool gpu_commands_submit_between(struct gpu_commands *c, VkSemaphore wait, VkSemaphore signal, struct segman_error *error)
+{
     const VkCommandBufferSubmitInfo buffer = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_SUBMIT_INFO, .commandBuffer = c->buffer};
-    const VkSubmitInfo2 info = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO_2, .commandBufferInfoCount = 1, .pCommandBufferInfos = &buffer};
+    const VkSemaphoreSubmitInfo before = {
+        .sType = VK_STRUCTURE_TYPE_SEMAPHORE_SUBMIT_INFO, .semaphore = wait, .stageMask = VK_PIPELINE_STAGE_2_COPY_BIT};
+    const VkSemaphoreSubmitInfo after = {
+        .sType = VK_STRUCTURE_TYPE_SEMAPHORE_SUBMIT_INFO, .semaphore = signal, .stageMask = VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT};
+    const VkSubmitInfo2 info = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO_2,
+                                .waitSemaphoreInfoCount = wait ? 1 : 0,
+                                .pWaitSemaphoreInfos = &before,
+                                .commandBufferInfoCount = 1,
+                                .pCommandBufferInfos = &buffer,
+                                .signalSemaphoreInfoCount = signal ? 1 : 0,
+                                .pSignalSemaphoreInfos = &after};
     GPU_TRY(vkResetFences(c->gpu->device, 1, &c->fence), "Resetting a fence");
     pthread_mutex_lock(&c->gpu->lock);
     VkResult r = vkQueueSubmit2(c->gpu->queue, 1, &info, c->fence);
@@ -227,6 +272,11 @@ bool gpu_commands_wait(struct gpu_commands *c, uint64_t timeout_ns, struct segma
         return gpu_fail(error, r, "Waiting for the GPU");
     c->submitted = false;
     return true;
+}
+
+bool gpu_commands_pending(const struct gpu_commands *c)
+{
+    return c->submitted;
 }
 
 bool gpu_commands_done(struct gpu_commands *c)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A model: a checkpoint whose tensors were checked against the network that its shapes describe. */
 #include "../context.h"
+#include "dataset.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +85,16 @@ static bool check(struct segman_model *model, struct segman_error *error)
     return ok;
 }
 
+/* Class names that do not fit the classifier would name every mask wrongly. */
+static bool check_dataset(const struct segman_model *model, const char *path, struct segman_error *error)
+{
+    const struct segman_dataset *d = checkpoint_dataset(model->checkpoint);
+    if (d && d->classes != model->architecture.classes)
+        return segman_fail(error, SEGMAN_ERROR_FORMAT, "%s names %u classes, its tensor decode_head.conv_seg.weight has %u", path, d->classes,
+                           model->architecture.classes);
+    return true;
+}
+
 struct segman_model *segman_model_open(struct segman_context *context, const char *path, struct segman_error *error)
 {
     struct segman_model *model = calloc(1, sizeof(*model));
@@ -93,7 +104,8 @@ struct segman_model *segman_model_open(struct segman_context *context, const cha
     }
     model->context = context;
     model->checkpoint = checkpoint_open(path, error);
-    if (!model->checkpoint || !architecture_find(&model->architecture, model->checkpoint, error) || !check(model, error)) {
+    if (!model->checkpoint || !architecture_find(&model->architecture, model->checkpoint, error) || !check(model, error) ||
+        !check_dataset(model, path, error)) {
         segman_model_destroy(model);
         return NULL;
     }
@@ -116,6 +128,20 @@ const struct segman_architecture *segman_model_architecture(const struct segman_
 const struct segman_dataset *segman_model_dataset(const struct segman_model *model)
 {
     return checkpoint_dataset(model->checkpoint);
+}
+
+void segman_style_default(struct segman_style *style, const struct segman_model *model, const struct segman_dataset *dataset)
+{
+    *style = (struct segman_style){.opacity = 0.5f};
+    if (!dataset && model)
+        dataset = segman_model_dataset(model);
+    for (uint32_t i = 0; i < SEGMAN_MAX_CLASSES; i++) {
+        if (dataset && i < dataset->classes)
+            memcpy(style->palette[i], dataset->palette[i], 3);
+        else
+            dataset_generate_color(i, style->palette[i]);
+        style->palette[i][3] = 255;
+    }
 }
 
 uint32_t segman_model_min_side(const struct segman_model *model)

@@ -41,7 +41,7 @@ static bool take_scale(struct node *p, struct node *c)
 
 static bool take_residual(struct node *p, struct node *c)
 {
-    if (!is_conv(p) || p->residual)
+    if ((!is_conv(p) && p->op != OP_LAYER_NORM) || p->residual)
         return false;
     p->residual = c->in[0];
     return true;
@@ -122,6 +122,37 @@ static bool try_pattern(struct net *n, const uint32_t *uses, const struct patter
     return try_operand(n, uses, p, c, 1) || try_operand(n, uses, p, c, 0);
 }
 
+/* Whether nothing reads the tensor before node c. */
+static bool unread_before(const struct net *n, int32_t t, int32_t c)
+{
+    for (int32_t i = 1; i < c; i++)
+        FOR_EACH_INPUT(&n->node[i], id)
+            if (id == t)
+                return false;
+    return true;
+}
+
+/*
+ * x + dwconv(x), and the layer norm of the sum: one op with two outputs, since the sum is the residual stream and has
+ * other readers. It takes the norm's place; the sum's node stays as the name of the second output.
+ */
+static void pair_norm(struct net *n, int32_t c)
+{
+    struct node *norm = &n->node[c], *sum = norm->op == OP_LAYER_NORM ? &n->node[norm->in[0]] : NULL;
+    if (!sum || sum->op != OP_DWCONV || sum->residual != sum->in[0] || sum->norm || sum->act || norm->residual)
+        return;
+    int32_t id = norm->in[0];
+    if (!unread_before(n, id, c))
+        return;
+    struct node pair = *sum;
+    pair.op = OP_DWNORM;
+    pair.layer_norm = norm->scope;
+    pair.residual = 0;
+    pair.also = id;
+    *sum = (struct node){.op = OP_ALSO, .maker = c, .c = pair.c, .h = pair.h, .w = pair.w};
+    *norm = pair;
+}
+
 void graph_fuse(struct net *n, const bool *pinned)
 {
     uint32_t *uses = calloc((size_t)n->count, sizeof(*uses));
@@ -134,4 +165,6 @@ void graph_fuse(struct net *n, const bool *pinned)
                 p = (size_t)-1; /* the new node may fit again */
         }
     free(uses);
+    for (int32_t c = 1; c < n->count; c++)
+        pair_norm(n, c);
 }

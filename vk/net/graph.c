@@ -32,6 +32,7 @@ static void node_clear(struct node *node)
     free(node->scope);
     free(node->norm);
     free(node->scale);
+    free(node->layer_norm);
 }
 
 void net_destroy(struct net *n)

@@ -47,6 +47,8 @@ struct plan {
     struct plan_item *item;
     size_t count;
     uint64_t arena, naive;      /* bytes */
+    int32_t *home;              /* [net.count]: the concat in whose memory the tensor lies, 0: its own */
+    uint32_t *home_first;       /* [net.count]: its first channel there */
     struct net_memory *memory;  /* [net.count]; range.buffer is set by the program */
     uint64_t *scratch;          /* [net.count]: offset of the node's scratch */
     uint64_t *scratch_size;     /* [net.count] */

@@ -29,6 +29,8 @@ enum net_op {
     OP_NATTEN,
     OP_ATTENTION,
     OP_SCAN,
+    OP_DWNORM, /* fused: depthwise convolution plus its input, and the layer norm of that: two outputs */
+    OP_ALSO,   /* the second output of another node */
     OP_COUNT
 };
 
@@ -48,6 +50,9 @@ struct node {
     char *norm;                   /* scope of a batch norm folded into the weights */
     char *scale;                  /* scope of a layer scale */
     int32_t residual;             /* tensor added last */
+    char *layer_norm;             /* dwnorm: scope of the layer norm */
+    int32_t also;                 /* the node whose tensor is this node's second output */
+    int32_t maker;                /* OP_ALSO: the node that writes this tensor */
     uint32_t unshuffle;           /* conv: its 1x1 weights are (out, in, r, r): kernel r, stride r on the unshuffled input */
 };
 
@@ -57,6 +62,7 @@ struct lower;
 struct net_memory lower_input(const struct lower *l, uint32_t i);
 struct net_memory lower_residual(const struct lower *l);
 struct net_memory lower_output(const struct lower *l);
+struct net_memory lower_also(const struct lower *l);
 /** Scratch in the arena that lives for this node's passes: scratch() bytes of the op's table row. */
 struct gpu_range lower_scratch(const struct lower *l, uint64_t offset, uint64_t size);
 const struct gpu_caps *lower_caps(const struct lower *l);
@@ -96,6 +102,7 @@ bool lower_pass(struct lower *l, const struct lower_pass *pass);
 
 struct net_op_impl {
     const char *name;
+    bool writes_views; /* its output may be a range of channels of a larger tensor (a part of a concat) */
     /** Bytes of scratch for the node (each piece aligned to 256 by the caller's own arithmetic); NULL: none. */
     uint64_t (*scratch)(const struct node *node, const struct net_memory *in, bool f16);
     /** Adds the node's passes; false after an error (lower_* have recorded it). NULL: no passes (a view). */
@@ -107,6 +114,7 @@ bool op_conv_lower(struct lower *l, const struct node *node);
 uint32_t op_conv_variants(void);                   /* rows of its table */
 bool op_conv_has_variant(const struct gpu_caps *caps, uint32_t variant);
 bool op_dwconv_lower(struct lower *l, const struct node *node);
+bool op_dwnorm_lower(struct lower *l, const struct node *node);
 bool op_pointwise_lower(struct lower *l, const struct node *node); /* batch norm, act, add, scale: what is not fused */
 bool op_layer_norm_lower(struct lower *l, const struct node *node);
 bool op_copy_lower(struct lower *l, const struct node *node);      /* concat */
@@ -121,12 +129,6 @@ uint64_t op_attention_scratch(const struct node *node, const struct net_memory *
 bool op_scan_lower(struct lower *l, const struct node *node);
 uint64_t op_scan_scratch(const struct node *node, const struct net_memory *in, bool f16);
 
-/** 1: the quad after the last channels is padding, which the op fills with zeros; 0: it has none, or is a view into another tensor. */
-static inline uint32_t lower_pad(const struct net_memory *m)
-{
-    return m->c % 8 == 4 && m->offset4 == 0 && m->stride4 == m->c / 4 + 1;
-}
-
 static inline uint32_t div_up(uint32_t a, uint32_t b)
 {
     return (a + b - 1) / b;
@@ -136,14 +138,10 @@ static inline uint64_t align_up(uint64_t a, uint64_t b)
     return (a + b - 1) / b * b;
 }
 
-/**
- * Quads of every pixel that an op writes to its output: past the channels zeros, up to the stride where the memory is the
- * tensor's own; a view's neighbours are left alone.
- */
+/** Quads of every pixel that an op writes to its output: its channels, and the zeros after them. */
 static inline uint32_t lower_quads(const struct net_memory *y)
 {
-    uint32_t own = (y->c + 7) / 8 * 2;
-    return !y->offset4 && y->stride4 == own ? own : (y->c + 3) / 4;
+    return div_up(y->c, 4) + y->pad4;
 }
 
 #endif

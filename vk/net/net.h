@@ -100,6 +100,7 @@ struct net_memory {
     uint32_t c, h, w;
     uint32_t stride4;  /**< quads (4 channels) from pixel to pixel */
     uint32_t offset4;  /**< quads before the first channel */
+    uint32_t pad4;     /**< quads after the last channel that its op fills with zeros */
     bool f16;
 };
 struct net_memory net_program_input(const struct net_program *program);

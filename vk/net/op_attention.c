@@ -5,12 +5,16 @@
 #include "lower.h"
 #include "shaders/iface.h"
 
+/* Bytes of shared memory a workgroup may take; every Vulkan device has them. */
+enum { ATTENTION_SHARED = 16384 };
+
 struct attention_tile {
     uint32_t nq;    /* queries an invocation */
     uint32_t lanes; /* invocations of one part; a workgroup has lanes * nq queries */
     uint32_t split; /* parts: invocations that share the keys of their queries */
-    uint32_t keys;  /* staged at a time */
     uint32_t chunk; /* keys between two looks at the maximum */
+    uint32_t keys;  /* staged at a time: a multiple of split * chunk */
+    uint32_t pool;  /* quads of shared memory */
 };
 
 static uint32_t attention_groups(const struct attention_tile *t, const struct node *node)
@@ -18,28 +22,36 @@ static uint32_t attention_groups(const struct attention_tile *t, const struct no
     return div_up(node->h * node->w, t->lanes * t->nq);
 }
 
-/* As natten's: the most queries a workgroup that still make enough workgroups. */
-static struct attention_tile attention_choose(const struct node *node, bool cpu)
+/*
+ * As many keys as fit into shared memory beside their taps, which are 20 bytes a key. The pool holds keys and values, later
+ * the parts' float32 sums on their way to part 0. False where not even the fewest keys fit.
+ */
+static bool attention_fit(struct attention_tile *t, uint32_t d4, uint32_t quad_bytes)
 {
-    static const struct attention_tile tiles[] = {
-        {2, 128, 1, 32, 4}, {2, 64, 2, 32, 4}, {2, 32, 4, 32, 4}, {2, 16, 8, 32, 4}, {1, 16, 8, 32, 4}, {1, 8, 16, 64, 4},
-    };
-    struct attention_tile t = {4, 8, 1, 16, 4};
-    if (cpu)
-        return t;
-    for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++) {
-        t = tiles[i];
-        if (attention_groups(&t, node) * node->heads >= 256)
-            break;
+    uint32_t merge = t->lanes * (t->split / 2) * (d4 + 1) * (16 / quad_bytes);
+    for (t->keys = 128; t->keys >= t->split * t->chunk; t->keys /= 2) {
+        t->pool = t->keys * 2 * d4 > merge ? t->keys * 2 * d4 : merge;
+        if (t->pool * quad_bytes + 20 * t->keys <= ATTENTION_SHARED)
+            return true;
     }
-    return t;
+    return false;
 }
 
-/* Quads of shared memory: a tile of keys and values, later the parts' sums, of float32, on their way to part 0. */
-static uint32_t attention_pool(const struct attention_tile *t, uint32_t d4, uint32_t quad_bytes)
+/* As natten's: the most queries a workgroup that still make enough workgroups; few, without parts, for a CPU driver. */
+static bool attention_choose(struct attention_tile *t, const struct node *node, uint32_t d4, uint32_t quad_bytes, bool cpu)
 {
-    uint32_t merge = t->lanes * (t->split / 2) * (d4 + 1) * (16 / quad_bytes), stage = t->keys * 2 * d4;
-    return merge > stage ? merge : stage;
+    static const struct attention_tile tiles[] = {
+        {2, 128, 1, 4, 0, 0}, {2, 64, 2, 4, 0, 0}, {2, 32, 4, 4, 0, 0}, {2, 16, 8, 4, 0, 0}, {1, 16, 8, 4, 0, 0}, {1, 8, 16, 2, 0, 0},
+    };
+    for (size_t i = 0; !cpu && i < sizeof tiles / sizeof *tiles; i++) {
+        *t = tiles[i];
+        if (attention_groups(t, node) * node->heads >= 256)
+            break;
+    }
+    if (!cpu && attention_fit(t, d4, quad_bytes))
+        return true;
+    *t = (struct attention_tile){4, 8, 1, 1, 0, 0};
+    return attention_fit(t, d4, quad_bytes);
 }
 
 /* The four taps of position i of n on an axis of `side` numbers, as torch's bicubic interpolation (A = -0.75) has them. */
@@ -88,7 +100,9 @@ bool op_attention_lower(struct lower *l, const struct node *node)
 {
     struct net_memory qkv = lower_input(l, 0), v = lower_input(l, 1), out = lower_output(l);
     uint32_t d4 = node->c / node->heads / 4, side2 = node->side * node->side;
-    struct attention_tile t = attention_choose(node, lower_caps(l)->cpu);
+    struct attention_tile t;
+    if (!attention_choose(&t, node, d4, out.f16 ? 8 : 16, lower_caps(l)->cpu))
+        return false;
     struct gpu_range bias = attention_bias(l, node, side2, node->h * node->w);
     if (!bias.size)
         return false;
@@ -102,7 +116,7 @@ bool op_attention_lower(struct lower *l, const struct node *node)
         .out_offset = out.offset4,
         .tokens = node->h * node->w,
         .quads = node->c / 4,
-        .pad = lower_pad(&out),
+        .pad = out.pad4,
         .side = side2,
     };
     double tokens = push.tokens;
@@ -110,8 +124,7 @@ bool op_attention_lower(struct lower *l, const struct node *node)
         .shader = "attention",
         .binding = {{qkv.range, GPU_READ}, {v.range, GPU_READ}, {out.range, GPU_WRITE}, {bias, GPU_READ}},
         .n_bindings = 4,
-        .spec = {t.lanes * t.split, d4, t.nq, t.lanes, t.split, t.keys, t.chunk, attention_pool(&t, d4, out.f16 ? 8 : 16),
-                 push.tokens >= side2},
+        .spec = {t.lanes * t.split, d4, t.nq, t.lanes, t.split, t.keys, t.chunk, t.pool, push.tokens >= side2},
         .n_spec = 9,
         .push = &push,
         .push_size = sizeof push,

@@ -102,7 +102,7 @@ struct job {
 static bool device_has(const struct variant *v, const struct gpu_caps *caps)
 {
     /* Whether the CPU shader's one-subgroup workgroups can be had. */
-    bool cpu = caps->cpu && caps->subgroup_broadcast && caps->subgroup_size == 8;
+    bool cpu = caps->cpu && caps->subgroup_shuffle && caps->subgroup_size == 8;
     if (v->kind != MATRIX)
         return (v->kind == CPU) == cpu;
     if (!caps->coop.m || !gpu_shader_find("conv_coop.f16"))
@@ -310,7 +310,7 @@ bool op_conv_lower(struct lower *l, const struct node *node)
                                    .cq = s.cq,
                                    .kq = s.kq,
                                    .nq = s.nq,
-                                   .n_store = y.stride4,
+                                   .n_store = lower_quads(&y),
                                    .params = (uint32_t)s.weights,
                                    .pad = node->pad,
                                    .rq = div_up(y.c, 4),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Concatenation, a pass for every input, and pixel unshuffle. */
+/* Concatenation, a pass for every input that does not lie in its place already (plan.c), and pixel unshuffle. */
 #include "lower.h"
 
 #include "shaders/iface.h"
@@ -33,12 +33,19 @@ static bool copy_input(struct lower *l, const struct net_memory *x, uint32_t fir
     return lower_pass(l, &pass);
 }
 
+/* Whether x is the output's channels from `first` on. */
+static bool lies_in(const struct net_memory *x, const struct net_memory *y, uint32_t first)
+{
+    return first % 4 == 0 && x->range.offset == y->range.offset && x->stride4 == y->stride4 && x->offset4 == y->offset4 + first / 4;
+}
+
 bool op_copy_lower(struct lower *l, const struct node *node)
 {
+    struct net_memory y = lower_output(l);
     uint32_t first = 0;
     for (uint32_t i = 0; i < node->n_in; i++) {
         struct net_memory x = lower_input(l, i);
-        if (!copy_input(l, &x, first, i + 1 == node->n_in))
+        if (!lies_in(&x, &y, first) && !copy_input(l, &x, first, i + 1 == node->n_in))
             return false;
         first += x.c;
     }

@@ -14,9 +14,11 @@ struct block {
 static struct block choose(const struct gpu_caps *caps, const struct net_memory *y)
 {
     static const struct block blocks[] = {{4, 2}, {4, 1}, {2, 1}};
+    if (caps->cpu) /* loads are dear, registers are memory */
+        return y->w > 8 ? (struct block){8, 2} : blocks[0];
     for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++) {
         uint64_t n = (uint64_t)div_up(y->w, blocks[i].strip) * div_up(y->h, blocks[i].rows) * y->stride4;
-        if (caps->cpu || n >= FULL_GPU)
+        if (n >= FULL_GPU)
             return blocks[i];
     }
     return (struct block){1, 1};
@@ -60,9 +62,9 @@ bool op_dwconv_lower(struct lower *l, const struct node *node)
                                      .r_stride = r.stride4,
                                      .r_offset = r.offset4,
                                      .cq = cq,
-                                     .nq = y.stride4,
+                                     .nq = lower_quads(&y),
                                      .tiles = tiles,
-                                     .total = tiles * div_up(y.h, b.rows) * y.stride4,
+                                     .total = tiles * div_up(y.h, b.rows) * lower_quads(&y),
                                      .params = taps * cq};
     struct lower_pass pass = {.shader = "dwconv",
                               .binding = {{x.range, GPU_READ}, {weights, GPU_READ}, {r.range, GPU_READ}, {y.range, GPU_WRITE}},

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Layer norm over the channels of each pixel (shaders/layer_norm.comp). */
+/* Layer norm over the channels of each pixel, plus a residual (shaders/layer_norm.comp). */
 #include "op_common.h"
 
 #include "../../shaders/iface.h"
@@ -34,9 +34,9 @@ static struct gpu_range upload(struct lower *l, const struct node *node, uint32_
 
 bool op_layer_norm_lower(struct lower *l, const struct node *node)
 {
-    struct net_memory x = lower_input(l, 0), y = lower_output(l);
-    uint32_t lanes = choose_lanes(lower_caps(l), y.stride4), wg = lower_caps(l)->cpu ? 8 : 128;
-    struct gpu_range parameters = upload(l, node, y.stride4);
+    struct net_memory x = lower_input(l, 0), y = lower_output(l), r = node->residual ? lower_residual(l) : x;
+    uint32_t lanes = choose_lanes(lower_caps(l), lower_quads(&y)), wg = lower_caps(l)->cpu ? 8 : 128;
+    struct gpu_range parameters = upload(l, node, lower_quads(&y));
     if (!parameters.size)
         return false;
     const struct layer_norm_push push = {.m = y.h * y.w,
@@ -44,19 +44,21 @@ bool op_layer_norm_lower(struct lower *l, const struct node *node)
                                          .x_offset = x.offset4,
                                          .y_stride = y.stride4,
                                          .y_offset = y.offset4,
+                                         .r_stride = r.stride4,
+                                         .r_offset = r.offset4,
                                          .c = y.c,
                                          .cq = div_up(y.c, 4),
-                                         .nq = y.stride4,
+                                         .nq = lower_quads(&y),
                                          .eps = LAYER_NORM_EPS};
     struct lower_pass pass = {.shader = "layer_norm",
-                              .binding = {{x.range, GPU_READ}, {parameters, GPU_READ}, {y.range, GPU_WRITE}},
-                              .n_bindings = 3,
-                              .spec = {wg, lanes, div_up(y.stride4, lanes)},
-                              .n_spec = 3,
+                              .binding = {{x.range, GPU_READ}, {parameters, GPU_READ}, {r.range, GPU_READ}, {y.range, GPU_WRITE}},
+                              .n_bindings = 4,
+                              .spec = {wg, lanes, div_up(lower_quads(&y), lanes), node->residual != 0},
+                              .n_spec = 4,
                               .push = &push,
                               .push_size = sizeof(push),
                               .flops = 8.0 * y.c * y.h * y.w,
-                              .bytes = op_tensor_bytes(&x) + op_tensor_bytes(&y)};
+                              .bytes = op_tensor_bytes(&x) + op_tensor_bytes(&y) * (node->residual ? 2 : 1)};
     op_flat_groups(push.m, wg / lanes, pass.groups);
     return lower_pass(l, &pass);
 }

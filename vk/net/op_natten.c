@@ -14,6 +14,7 @@ struct natten_tile {
     uint32_t split;  /* parts: invocations that share the keys of their queries */
     uint32_t band;   /* rows of keys staged at a time; 0: none, read from the tensor */
     uint32_t pool;   /* quads of shared memory */
+    uint32_t chunk;  /* keys of a row between two looks at the maximum: unrolled, so long rows go in pieces */
 };
 
 static uint32_t natten_groups(const struct natten_tile *t, const struct node *node)
@@ -21,8 +22,8 @@ static uint32_t natten_groups(const struct natten_tile *t, const struct node *no
     return div_up(node->w, t->tx) * div_up(node->h, t->ty * t->nq);
 }
 
-/* Rows of keys that fit the pool with d/4 quads a head. */
-static void natten_band(struct natten_tile *t, const struct node *node, uint32_t d4, uint32_t quad_bytes)
+/* Rows of keys that fit the pool with d/4 quads a head; false where the sums of the parts do not. */
+static bool natten_band(struct natten_tile *t, const struct node *node, uint32_t d4, uint32_t quad_bytes)
 {
     uint32_t width = t->tx + node->window - 1, rows = t->ty * t->nq + node->window - 1;
     uint32_t merge = t->split > 1 ? t->tx * t->ty * (t->split / 2) * (d4 + 1) * (16 / quad_bytes) : 0;
@@ -33,6 +34,7 @@ static void natten_band(struct natten_tile *t, const struct node *node, uint32_t
     t->pool = t->band ? 2 * d4 * ((t->band * width) | 1) : 1;
     if (t->pool < merge)
         t->pool = merge;
+    return t->pool * quad_bytes <= NATTEN_POOL;
 }
 
 /*
@@ -42,17 +44,18 @@ static void natten_band(struct natten_tile *t, const struct node *node, uint32_t
 static struct natten_tile natten_choose(const struct node *node, uint32_t d4, uint32_t quad_bytes, bool cpu)
 {
     static const struct natten_tile wide[] = {
-        {2, 16, 8, 1, 0, 0}, {2, 16, 4, 2, 0, 0}, {2, 16, 2, 4, 0, 0}, {1, 16, 2, 4, 0, 0}, {1, 16, 1, 8, 0, 0},
+        {2, 16, 8, 1, 0, 0, 0}, {2, 16, 4, 2, 0, 0, 0}, {2, 16, 2, 4, 0, 0, 0}, {1, 16, 2, 4, 0, 0, 0}, {1, 16, 1, 8, 0, 0, 0},
     };
-    struct natten_tile t = {4, 8, 2, 1, 0, 1};
-    if (cpu)
-        return t;
-    for (size_t i = 0; i < sizeof wide / sizeof *wide; i++) {
+    const struct natten_tile simple = {4, 8, 2, 1, 0, 1, 1};
+    struct natten_tile t = simple;
+    for (size_t i = 0; !cpu && i < sizeof wide / sizeof *wide; i++) {
         t = wide[i];
         if (natten_groups(&t, node) * node->heads >= 256)
             break;
     }
-    natten_band(&t, node, d4, quad_bytes);
+    if (cpu || !natten_band(&t, node, d4, quad_bytes))
+        return simple;
+    t.chunk = node->window <= 11 ? node->window : 8;
     return t;
 }
 
@@ -88,15 +91,15 @@ bool op_natten_lower(struct lower *l, const struct node *node)
         .height = node->h,
         .width = node->w,
         .quads = node->c / 4,
-        .pad = lower_pad(&out),
+        .pad = out.pad4,
     };
     double pixels = (double)node->h * node->w;
     struct lower_pass pass = {
         .shader = "natten",
         .binding = {{in.range, GPU_READ}, {out.range, GPU_WRITE}, {bias, GPU_READ}},
         .n_bindings = 3,
-        .spec = {t.tx * t.ty * t.split, d4, node->window, t.nq, t.tx, t.ty, t.split, t.band, t.pool},
-        .n_spec = 9,
+        .spec = {t.tx * t.ty * t.split, d4, node->window, t.nq, t.tx, t.ty, t.split, t.band, t.pool, t.chunk},
+        .n_spec = 10,
         .push = &push,
         .push_size = sizeof push,
         .groups = {natten_groups(&t, node), node->heads, 1},

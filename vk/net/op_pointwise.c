@@ -37,7 +37,7 @@ bool op_pointwise_lower(struct lower *l, const struct node *node)
 {
     bool affine = node->op == OP_BATCH_NORM || node->op == OP_SCALE, sum = node->op == OP_ADD;
     struct net_memory x = lower_input(l, 0), y = lower_output(l), r = sum ? lower_input(l, 1) : x;
-    struct gpu_range parameters = affine ? upload(l, node, y.stride4) : x.range;
+    struct gpu_range parameters = affine ? upload(l, node, lower_quads(&y)) : x.range;
     if (!parameters.size)
         return false;
     const struct pointwise_push push = {.x_stride = x.stride4,
@@ -47,8 +47,8 @@ bool op_pointwise_lower(struct lower *l, const struct node *node)
                                         .y_stride = y.stride4,
                                         .y_offset = y.offset4,
                                         .cq = div_up(y.c, 4),
-                                        .nq = y.stride4,
-                                        .total = y.h * y.w * y.stride4};
+                                        .nq = lower_quads(&y),
+                                        .total = y.h * y.w * lower_quads(&y)};
     struct lower_pass pass = {.shader = "pointwise",
                               .binding = {{x.range, GPU_READ}, {parameters, GPU_READ}, {r.range, GPU_READ}, {y.range, GPU_WRITE}},
                               .n_bindings = 4,

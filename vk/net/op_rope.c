@@ -53,7 +53,7 @@ bool op_rope_lower(struct lower *l, const struct node *node)
         .pixels = node->h * node->w,
         .quads = node->c / 12,
         .head_quads = d / 4,
-        .out_quads = node->c / 4 + lower_pad(&out),
+        .out_quads = node->c / 4 + out.pad4,
         .scale = 1.0f / sqrtf((float)d),
     };
     uint32_t groups = div_up(push.pixels * push.out_quads, ROPE_LOCAL);

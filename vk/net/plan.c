@@ -13,51 +13,97 @@ static uint64_t tensor_bytes(const struct node *node, bool f16)
     return (uint64_t)node->h * node->w * align_up(node->c, 8) * (f16 ? 2 : 4);
 }
 
-/* The tensor whose bytes a view reads; itself when it is none. */
-static int32_t storage_of(const struct net *n, int32_t id)
+/* The tensor whose bytes a view reads or a part of a concat fills; itself when it is neither. */
+static int32_t storage_of(const struct plan *plan, const struct net *n, int32_t id)
 {
-    while (n->node[id].op == OP_SLICE)
-        id = n->node[id].in[0];
+    while (n->node[id].op == OP_SLICE || plan->home[id])
+        id = n->node[id].op == OP_SLICE ? n->node[id].in[0] : plan->home[id];
     return id;
 }
 
-static void find_lifetimes(const struct net *n, const bool *pinned, int32_t *last)
+static bool may_move(const struct plan *plan, const struct net *n, int32_t id, uint32_t first)
 {
-    for (int32_t i = 1; i < n->count; i++) {
-        last[i] = i;
-        FOR_EACH_INPUT(&n->node[i], id)
-            last[storage_of(n, id)] = i;
-    }
-    for (int32_t i = 1; i < n->count; i++)
-        if (pinned[i])
-            last[storage_of(n, i)] = n->count;
+    const struct node *node = &n->node[id];
+    return net_ops[node->op].writes_views && !plan->home[id] && node->c % 4 == 0 && first % 4 == 0;
 }
 
+/* No concatenation is copied where its parts can be written in place: each tensor may live in one concat. */
+static void find_homes(struct plan *plan, const struct net *n)
+{
+    for (int32_t i = 1; i < n->count; i++) {
+        uint32_t first = 0;
+        if (n->node[i].op != OP_CONCAT)
+            continue;
+        for (uint32_t k = 0; k < n->node[i].n_in; k++) {
+            int32_t id = n->node[i].in[k];
+            if (may_move(plan, n, id, first)) {
+                plan->home[id] = i;
+                plan->home_first[id] = first;
+            }
+            first += n->node[id].c;
+        }
+    }
+}
+
+static void extend(struct plan_item *item, int32_t node)
+{
+    item->first = node < item->first ? node : item->first;
+    item->last = node > item->last ? node : item->last;
+}
+
+/* The node that writes the tensor. */
+static int32_t born(const struct node *node, int32_t id)
+{
+    if (node->op == OP_INPUT)
+        return 0;
+    return node->op == OP_ALSO ? node->maker : id;
+}
+
+/* life[id].first and .last of everything that owns memory. */
+static void find_lifetimes(const struct plan *plan, const struct net *n, const bool *pinned, struct plan_item *life)
+{
+    for (int32_t i = 0; i < n->count; i++)
+        life[i] = (struct plan_item){.first = INT32_MAX};
+    for (int32_t i = 1; i < n->count; i++) {
+        struct plan_item *own = &life[storage_of(plan, n, i)];
+        extend(own, born(&n->node[i], i));
+        if (pinned[i])
+            extend(own, n->count);
+        FOR_EACH_INPUT(&n->node[i], id)
+            extend(&life[storage_of(plan, n, id)], i);
+    }
+}
+
+/* Where the tensor lies within the tensor that owns its memory; parents are described before their parts. */
 static void describe(struct plan *plan, const struct net *n, int32_t id, bool f16)
 {
     const struct node *node = &n->node[id];
     struct net_memory *m = &plan->memory[id];
-    m->c = node->c;
-    m->h = node->h;
-    m->w = node->w;
-    m->f16 = f16;
-    if (node->op == OP_SLICE) {
-        const struct net_memory *base = &plan->memory[node->in[0]];
-        m->stride4 = base->stride4;
-        m->offset4 = base->offset4 + node->first / 4;
-    } else {
+    int32_t parent = node->op == OP_SLICE ? node->in[0] : plan->home[id];
+    uint32_t first = node->op == OP_SLICE ? node->first : plan->home_first[id];
+    if (m->stride4)
+        return;
+    *m = (struct net_memory){.c = node->c, .h = node->h, .w = node->w, .f16 = f16};
+    if (!parent) {
         m->stride4 = (uint32_t)(align_up(node->c, 8) / 4);
+        m->pad4 = m->stride4 - div_up(node->c, 4);
+        return;
     }
+    describe(plan, n, parent, f16);
+    m->stride4 = plan->memory[parent].stride4;
+    m->offset4 = plan->memory[parent].offset4 + first / 4;
+    if (first + node->c == n->node[parent].c && node->op != OP_SLICE) /* the last part fills what follows */
+        m->pad4 = plan->memory[parent].pad4;
 }
 
-static void add_item(struct plan *plan, int32_t id, bool scratch, uint64_t size, int32_t first, int32_t last, uint64_t alignment)
+static void add_item(struct plan *plan, struct plan_item item, uint64_t size, uint64_t alignment)
 {
-    plan->item[plan->count++] =
-        (struct plan_item){.id = id, .scratch = scratch, .size = align_up(size, alignment), .first = first, .last = last};
+    item.size = align_up(size, alignment);
+    plan->item[plan->count++] = item;
     plan->naive += align_up(size, alignment);
 }
 
-static void list_items(struct plan *plan, const struct net *n, const int32_t *last, bool f16, uint64_t alignment)
+static void list_items(struct plan *plan, const struct net *n, const struct plan_item *life, bool f16, uint64_t alignment)
 {
     for (int32_t i = 1; i < n->count; i++) {
         const struct node *node = &n->node[i];
@@ -67,12 +113,12 @@ static void list_items(struct plan *plan, const struct net *n, const int32_t *la
         describe(plan, n, i, f16);
         for (uint32_t k = 0; k < node->n_in; k++)
             in[k] = plan->memory[node->in[k]];
-        if (node->op != OP_SLICE)
-            add_item(plan, i, false, tensor_bytes(node, f16), node->op == OP_INPUT ? 0 : i, last[i], alignment);
+        if (storage_of(plan, n, i) == i)
+            add_item(plan, (struct plan_item){.id = i, .first = life[i].first, .last = life[i].last}, tensor_bytes(node, f16), alignment);
         if (net_ops[node->op].scratch)
             plan->scratch_size[i] = net_ops[node->op].scratch(node, in, f16);
         if (plan->scratch_size[i])
-            add_item(plan, i, true, plan->scratch_size[i], i, i, alignment);
+            add_item(plan, (struct plan_item){.id = i, .scratch = true, .first = i, .last = i}, plan->scratch_size[i], alignment);
     }
 }
 
@@ -130,31 +176,34 @@ static void hand_out(struct plan *plan, const struct net *n, bool f16)
                 (struct gpu_range){.offset = item->offset, .size = tensor_bytes(&n->node[item->id], f16)};
     }
     for (int32_t i = 1; i < n->count; i++)
-        if (n->node[i].op == OP_SLICE)
-            plan->memory[i].range = plan->memory[storage_of(n, i)].range;
+        if (n->node[i].op != OP_NONE)
+            plan->memory[i].range = plan->memory[storage_of(plan, n, i)].range;
 }
 
 bool plan_init(struct plan *plan, const struct net *n, const bool *pinned, bool f16, uint64_t alignment, struct segman_error *error)
 {
     size_t count = (size_t)n->count;
     bool ok = false;
-    int32_t *last = calloc(count, sizeof(*last));
+    struct plan_item *life = calloc(count, sizeof(*life));
     struct plan_item **busy = calloc(2 * count, sizeof(struct plan_item *));
     *plan = (struct plan){.item = calloc(2 * count, sizeof(*plan->item)),
+                          .home = calloc(count, sizeof(*plan->home)),
+                          .home_first = calloc(count, sizeof(*plan->home_first)),
                           .memory = calloc(count, sizeof(*plan->memory)),
                           .scratch = calloc(count, sizeof(*plan->scratch)),
                           .scratch_size = calloc(count, sizeof(*plan->scratch_size))};
-    if (!last || !busy || !plan->item || !plan->memory || !plan->scratch || !plan->scratch_size) {
+    if (!life || !busy || !plan->item || !plan->home || !plan->home_first || !plan->memory || !plan->scratch || !plan->scratch_size) {
         segman_fail(error, SEGMAN_ERROR_MEMORY, "Out of memory");
         goto done;
     }
-    find_lifetimes(n, pinned, last);
-    list_items(plan, n, last, f16, alignment);
+    find_homes(plan, n);
+    find_lifetimes(plan, n, pinned, life);
+    list_items(plan, n, life, f16, alignment);
     place(plan, busy);
     hand_out(plan, n, f16);
     ok = true;
 done:
-    free(last);
+    free(life);
     free(busy);
     if (!ok)
         plan_finish(plan);
@@ -164,6 +213,8 @@ done:
 void plan_finish(struct plan *plan)
 {
     free(plan->item);
+    free(plan->home);
+    free(plan->home_first);
     free(plan->memory);
     free(plan->scratch);
     free(plan->scratch_size);
