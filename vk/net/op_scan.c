@@ -21,13 +21,14 @@
 #include "shaders/iface.h"
 
 /* What the shaders are written for. */
-#define SIDE       8   /* pixels a chunk of a tile: scan.glsl */
-#define RUN        16  /* scan_join.glsl */
-#define PLANE_ROOM 128 /* places that a plane of z may have more than the map has pixels: RUN times the longest chunk */
+#define SIDE        8  /* pixels a chunk of a tile: scan.glsl */
+#define RUN         16 /* scan_join.glsl */
+#define CARRY_BATCH 4  /* chunks that an invocation of scan_carry loads at a time */
+#define PLANE_ROOM  64 /* places that a plane of z may have more than the map has pixels: RUN times the longest chunk */
 
-#define WHOLE_CHUNK   8     /* longest chunk of scan_whole: longer ones do not fit the registers */
+#define WHOLE_CHUNK   4     /* longest chunk of scan_whole: longer ones do not fit the registers */
 #define WHOLE_WIDE    80    /* quads of channels from which one pair a workgroup makes too many of them */
-#define FULL_GPU      128   /* workgroups */
+#define FULL_GPU      256   /* workgroups */
 #define PORTABLE_POOL 16384 /* bytes of shared memory that every device has */
 
 /* Sizes fixed by the shape. */
@@ -88,14 +89,17 @@ static struct whole choose_whole(const struct gpu_caps *caps, const struct scan 
         return t;
     while (2 * align_up(div_up(pixels, t.chunk), RUN) > limit && t.chunk < WHOLE_CHUNK)
         t.chunk *= 2;
-    uint32_t lines = (uint32_t)align_up(div_up(pixels, t.chunk), RUN);
+    uint32_t lines = (uint32_t)align_up(div_up(pixels, t.chunk), RUN), weights = 4 * s->ranks4 * 2 * t.pairs * 16;
     t.pool = t.pairs * max_u32(4 * lines / RUN * (2 * RUN + 4), pixels + pixels / 4 + s->h / 4 + 1);
-    if (2 * lines <= limit && t.pool * 8 <= caps->shared_memory)
+    if (2 * lines <= limit && t.pool * 8 + weights <= caps->shared_memory)
         t.lines = lines;
     return t;
 }
 
 /* ---- parameters ------------------------------------------------------------------------------ */
+
+#define LN_2   0.69314718f
+#define LOG2_E 1.44269504f /* exponents are to the base of 2: scan_math.glsl */
 
 /* Place in z of row i of x_proj_weight (dt's ranks, B, C): B and C first, so that one quad holds both. */
 static uint32_t place_in_z(const struct scan *s, uint32_t i)
@@ -115,7 +119,7 @@ static struct gpu_range upload_projection(struct lower *l, const struct node *no
     for (uint32_t k = 0; k < 4; k++)
         for (uint32_t i = 0; i < rows; i++)
             for (uint32_t c = 0; c < s->c; c++)
-                to[c * width + k * 4 * s->ranks4 + place_in_z(s, i)] = from[(k * rows + i) * s->c + c];
+                to[c * width + k * 4 * s->ranks4 + place_in_z(s, i)] = from[(k * rows + i) * s->c + c] * (i == s->rank ? LN_2 : 1);
     if (!lower_f16(l))
         return lower_upload(l, to, count * sizeof(*to));
     uint16_t *half = lower_alloc(l, count * sizeof(*half));
@@ -135,11 +139,11 @@ static struct gpu_range upload_steps(struct lower *l, const struct node *node, c
     for (uint32_t k = 0; k < 4; k++)
         for (uint32_t c = 0; c < s->c; c++)
             for (uint32_t i = 0; i < s->rank; i++)
-                to[((k * s->ranks4 + (i + 2) / 4) * width + c) * 4 + (i + 2) % 4] = from[(k * s->c + c) * s->rank + i];
+                to[((k * s->ranks4 + (i + 2) / 4) * width + c) * 4 + (i + 2) % 4] = from[(k * s->c + c) * s->rank + i] * LOG2_E;
     return lower_upload(l, to, count * sizeof(*to));
 }
 
-/* Vectors of the channels: dt's bias (4), A log2(e) (4), and the sum of D over the directions. */
+/* Vectors of the channels: dt's bias (4), A (4), and the sum of D over the directions. */
 static struct gpu_range upload_vectors(struct lower *l, const struct node *node, const struct scan *s)
 {
     const float *bias = lower_read(l, node->scope, "dt_projs_bias", 2, (const uint64_t[]){4, s->c});
@@ -151,8 +155,8 @@ static struct gpu_range upload_vectors(struct lower *l, const struct node *node,
         return lower_upload(l, NULL, 0);
     for (uint32_t k = 0; k < 4; k++)
         for (uint32_t c = 0; c < s->c; c++) {
-            to[k * width + c] = bias[k * s->c + c];
-            to[(4 + k) * width + c] = (float)(-exp((double)a_logs[k * s->c + c]) * 1.4426950408889634);
+            to[k * width + c] = bias[k * s->c + c] * LOG2_E;
+            to[(4 + k) * width + c] = (float)-exp((double)a_logs[k * s->c + c]);
             to[8 * width + c] += d[k * s->c + c];
         }
     return lower_upload(l, to, 9 * width * sizeof(*to));
@@ -194,7 +198,7 @@ static struct projection choose_projection(const struct gpu_caps *caps, const st
         p.each /= 2;
     while (p.each > 1 && projection_pool(&p, s->quads) * 16 > PORTABLE_POOL)
         p.each /= 2;
-    uint32_t least = caps->cpu ? 8 : 32; /* items worth a workgroup */
+    uint32_t least = caps->cpu ? 8 : 64; /* items worth a workgroup */
     while (p.outputs * p.sets < least && div_up(pixels, p.each * p.sets * 2) >= FULL_GPU &&
            p.each * p.sets * 2 * s->quads * 16 <= PORTABLE_POOL)
         p.sets *= 2;
@@ -274,10 +278,18 @@ static bool tiles(struct lower *l, const struct scan *s, struct lower_pass *pass
     return lower_pass(l, pass);
 }
 
+/* Invocations that share a sequence: few chunks each, within what the device has. */
+static uint32_t carry_lines(const struct gpu_caps *caps, uint32_t chunks)
+{
+    uint32_t lines = (uint32_t)align_up(div_up(chunks, CARRY_BATCH), RUN);
+    uint32_t most = min_u32(caps->max_invocations / RUN, caps->shared_memory / (16 * (2 * RUN + 4))) * RUN;
+    return caps->cpu ? RUN : min_u32(lines, min_u32(most, 1024));
+}
+
 static bool carry(struct lower *l, const struct scan *s)
 {
     const struct scan_carry_push push = {s->quads, s->rows, s->columns};
-    uint32_t lines = lower_caps(l)->cpu ? RUN : min_u32(lower_caps(l)->max_invocations, 256) / RUN * RUN;
+    uint32_t lines = carry_lines(lower_caps(l), max_u32(s->rows, s->columns));
     const struct lower_pass pass = {
         .shader = "scan_carry",
         .binding = {{states_range(l, s), GPU_READ_WRITE}},
