@@ -27,6 +27,10 @@
 const struct app_option app_option_table[] = {
     {"input", 'i', "INPUT", NULL, NULL, FILES, APP_SEGMENT, TEXT_ONCE(input)},
     {"output", 'o', "OUTPUT", NULL, NULL, FILES, APP_SEGMENT, TEXT_ONCE(output)},
+    {"camera-size", 0, "WxH", NULL, "of a camera, or the nearest (and --camera-rate N)", FILES, APP_SEGMENT, TEXT(camera_size)},
+    {"camera-rate", 0, "N", NULL, NULL, FILES, APP_SEGMENT, COUNT(camera_rate)},
+    {"reconnect", 0, "SECONDS", NULL, "how long a lost camera or stream is retried (60)", FILES, APP_SEGMENT, COUNT(reconnect)},
+    {"stream-latency", 0, "MS", NULL, NULL, FILES, APP_SEGMENT, COUNT(stream_latency)},
     {"codec", 0, "NAME", NULL, "auto, h264, h265, av1, vp8, vp9, ffv1 or an encoder", FILES, APP_SEGMENT, TEXT(codec)},
     {"bitrate", 0, "N", NULL, "bits a second, k and M understood", FILES, APP_SEGMENT, COUNT(bitrate)},
     {"frames", 0, "N", NULL, "stop after N frames", FILES, NET_COMMANDS, COUNT(frames)},
@@ -77,7 +81,7 @@ G_STATIC_ASSERT(G_N_ELEMENTS(app_option_table) <= 64);
 
 void app_options_init(struct app_options *options)
 {
-    *options = (struct app_options){.command = APP_SEGMENT, .opacity = 0.5, .log_level = SEGMAN_LOG_INFO};
+    *options = (struct app_options){.command = APP_SEGMENT, .opacity = 0.5, .reconnect = 60, .log_level = SEGMAN_LOG_INFO};
 }
 
 void app_options_finish(struct app_options *options)

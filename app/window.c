@@ -50,7 +50,7 @@ static bool open_source(struct app_window *w)
 {
     const struct pipe_source_info *info;
 
-    w->source = app_input_open(w->input, !w->options->record, &w->error);
+    w->source = app_input_open(w->input, w->options, !w->options->record, true, &w->error);
     if (!w->source)
         return app_window_fail(w, app_signals_received() ? APP_EXIT_SIGNAL : APP_EXIT_INPUT);
     info = pipe_source_info(w->source);

@@ -59,6 +59,17 @@ enum pipe_status pipe_source_read(struct pipe_source *source, struct pipe_frame 
     return PIPE_FRAME;
 }
 
+enum pipe_status pipe_source_read_timeout(struct pipe_source *source, int64_t timeout_ns, struct pipe_frame *frame,
+                                          struct segman_error *error)
+{
+    (void)timeout_ns;
+    if (fake.pause_every && ++fake.looks % fake.pause_every == 0) {
+        g_string_append_c(fake.diary, '.');
+        return fake.looks % 2 ? PIPE_TIMEOUT : PIPE_LOST;
+    }
+    return pipe_source_read(source, frame, error);
+}
+
 void pipe_frame_release(struct pipe_frame *frame)
 {
     (void)frame;

@@ -191,6 +191,31 @@ static void consumer(void)
     CU_ASSERT_EQUAL(seen.taken, 3);
 }
 
+/* Results do not wait for the next frame, two are in flight at most, and a loss in between is no end. */
+static void live(void)
+{
+    reset();
+    fake.info.kind = PIPE_KIND_LIVE;
+    struct app_loop_report report = run(false, NULL);
+    CU_ASSERT_EQUAL(report.frames, 10);
+    CU_ASSERT_EQUAL(fake.most_in_flight, 2);
+
+    reset();
+    fake.info.kind = PIPE_KIND_LIVE;
+    fake.pause_every = 1;
+    report = run(false, NULL);
+    CU_ASSERT_EQUAL(report.frames, 10);
+    CU_ASSERT_STRING_EQUAL(seen.order->str, "0 1 2 3 4 5 6 7 8 9 ");
+    CU_ASSERT_TRUE(g_str_has_prefix(fake.diary->str, "cbsw!rbs.w!rbs.w!rbs."));
+
+    reset();
+    fake.info.kind = PIPE_KIND_LIVE;
+    fake.pause_every = 2;
+    options.frames = 6;
+    CU_ASSERT_EQUAL(run(false, NULL).frames, 6);
+    CU_ASSERT_EQUAL(fake.read, 6);
+}
+
 static uint8_t by_pairs(uint64_t frame)
 {
     return (uint8_t)(frame / 2 % 4);
@@ -235,6 +260,7 @@ int main(void)
         {"device lost", device_lost},
         {"input breaks", input_breaks},
         {"consumer", consumer},
+        {"live", live},
         {"stills with legend", stills},
         {"video with legend", video_legend},
         CU_TEST_INFO_NULL,
