@@ -204,7 +204,7 @@ struct segman_session *segman_session_create(struct segman_model *model, const s
     if (!s->params.slots)
         s->params.slots = DEFAULT_SLOTS;
     if (s->params.precision == SEGMAN_PRECISION_AUTO)
-        s->params.precision = gpu_caps(s->gpu)->cpu ? SEGMAN_PRECISION_F32 : SEGMAN_PRECISION_F16;
+        s->params.precision = SEGMAN_PRECISION_F16;
     uint32_t w = params->crop && params->crop < params->net_width ? params->crop : params->net_width;
     uint32_t h = params->crop && params->crop < params->net_height ? params->crop : params->net_height;
     s->listing = true;
@@ -214,6 +214,9 @@ struct segman_session *segman_session_create(struct segman_model *model, const s
     s->listing = false;
     if (!record_all(s, error))
         goto fail;
+    struct segman_style style;
+    segman_style_default(&style, model, NULL);
+    segman_session_set_style(s, &style);
     return s;
 fail:
     segman_session_destroy(s);

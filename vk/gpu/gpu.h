@@ -14,7 +14,7 @@
 #include "../segman.h"
 
 #define GPU_MAX_BINDINGS 8
-#define GPU_MAX_SPEC 20
+#define GPU_MAX_SPEC 24
 #define GPU_MAX_PUSH 128
 
 struct gpu;
@@ -111,6 +111,9 @@ struct gpu_pass_desc {
     uint32_t push_size;              /**< bytes, a multiple of 4, at most 128 */
     uint32_t groups[3];
 };
+
+/** Compiles the pipelines that these passes will need on all cores; of a pass only shader, spec and bindings' number count. */
+bool gpu_pipelines_prepare(struct gpu *gpu, const struct gpu_pass_desc *descs, uint32_t count, struct segman_error *error);
 
 struct gpu_pass;
 /** Creates (or finds) the pipeline and writes the descriptor set. */
