@@ -24,6 +24,7 @@ bool app_display_start(struct app_display *display, struct segman_error *error)
 {
     *display = (struct app_display){0};
     SDL_SetHint(SDL_HINT_VIDEO_X11_NET_WM_BYPASS_COMPOSITOR, "0");
+    SDL_SetHint(SDL_HINT_VIDEO_MINIMIZE_ON_FOCUS_LOSS, "0"); /* a second screen may have the focus */
     SDL_SetHint(SDL_HINT_NO_SIGNAL_HANDLERS, "1"); /* signals.h has them */
     SDL_SetHint(SDL_HINT_VIDEO_ALLOW_SCREENSAVER, "1");
     if (SDL_Init(SDL_INIT_VIDEO) != 0)

@@ -135,19 +135,16 @@ static int wait_ms(const struct app_window *w)
     return w->paused || w->still ? 50 : 10;
 }
 
-void app_window_loop(struct app_window *w)
+bool app_window_round(struct app_window *w)
 {
-    while (!w->quit) {
-        window_events(w, wait_ms(w));
-        if (w->quit || !window_play(w) || !window_draw(w))
-            break;
-        if (w->round && !w->round(w->round_user, w))
-            break;
-        if (app_signals_received()) {
-            w->exit_code = APP_EXIT_SIGNAL;
-            break;
-        }
+    window_events(w, wait_ms(w));
+    if (w->quit || !window_play(w) || !window_draw(w))
+        return false;
+    if (app_signals_received()) {
+        w->exit_code = APP_EXIT_SIGNAL;
+        w->quit = true;
     }
+    return !w->quit;
 }
 
 void app_window_close(struct app_window *w)
@@ -181,8 +178,9 @@ int app_window(const struct app_options *options, bool *no_display)
     if (*no_display) {
         app_log(SEGMAN_LOG_WARNING, "%s", w->error.message);
     } else {
-        if (app_window_open(w, options))
-            app_window_loop(w);
+        bool good = app_window_open(w, options);
+        while (good)
+            good = app_window_round(w);
         if (w->failed)
             app_engine_explain(&w->error);
     }

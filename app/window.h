@@ -101,15 +101,12 @@ struct app_window {
     int32_t mouse_x, mouse_y; /* pixels of the window */
     bool changed;             /* to be drawn anew */
     bool minimised;
+    uint32_t width, height;   /* of the swapchain that overlays were placed for */
     int64_t drawn;            /* when it was last drawn */
 
     int exit_code;
     struct segman_error error;
     bool failed;
-
-    /** For tests: called once a round, after the events; false ends the loop. */
-    bool (*round)(void *user, struct app_window *window);
-    void *round_user;
 };
 
 /** Whether the options ask for a window: no output of any other kind. */
@@ -119,7 +116,8 @@ int app_window(const struct app_options *options, bool *no_display);
 
 /** Opens everything; on failure exit_code and error say why. */
 bool app_window_open(struct app_window *window, const struct app_options *options);
-void app_window_loop(struct app_window *window);
+/** Events, frames and drawing, once, as far as possible now; false: it is to be closed. */
+bool app_window_round(struct app_window *window);
 void app_window_close(struct app_window *window);
 /** Ends the loop because of window->error. Returns false. */
 bool app_window_fail(struct app_window *window, int exit_code);

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Dense convolution on cooperative matrices. A workgroup makes BM pixels x BN channels: its subgroups share them out, and the
 // k of every tile too (SG_K), each with FRAGS_M x FRAGS_N matrices of float32 sums. Tiles of X and W pass through shared memory in
-// octs (8 halves, 16 bytes), rows padded by one oct against bank conflicts; while one is multiplied the next is on its way.
+// octs (8 halves, 16 bytes), rows padded by one oct against bank conflicts; while one is multiplied the next ones are on their way.
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_EXT_shader_explicit_arithmetic_types_float16 : require
@@ -26,6 +26,7 @@ layout(constant_id = 16) const uint M = 16;      // size of a matrix
 layout(constant_id = 17) const uint N = 16;
 layout(constant_id = 18) const uint K = 16;
 layout(constant_id = 19) const uint SHARED = 1216; // octs of shared memory
+layout(constant_id = 20) const uint DEPTH = 1;     // tiles on their way from memory, in registers
 #include "conv.glsl"
 
 layout(std430, binding = 0) restrict readonly buffer X8 { uvec4 x8[]; };
@@ -47,7 +48,7 @@ shared uvec4 tile[SHARED];
 
 uint id; // in the order of the subgroups
 ivec2 origin[NX];
-uvec4 next_x[NX], next_w[NW];
+uvec4 next_x[DEPTH * NX], next_w[DEPTH * NW];
 coopmat<float, gl_ScopeSubgroup, M, N, gl_MatrixUseAccumulator> acc[FRAGS_M * FRAGS_N];
 
 // Oct c of the tap `tap` = ky * KERNEL + kx: where this invocation stages from. A tap past the kernel reads zeros.
@@ -76,27 +77,29 @@ uvec4 fetch_x(ivec2 from, cursor at)
     return valid ? x8[((uint(q.y) * p.in_w + uint(q.x)) * p.x_stride + p.x_offset) / 2 + at.c] : uvec4(0);
 }
 
-void fetch(uint step, cursor at)
+// Starts reading tile `step` into slot `d`, and moves on.
+void fetch(uint step, inout cursor at, uint d)
 {
     uint from = (gl_WorkGroupID.x * (p.params / p.nq) + step * BK) * (BN / 8);
     [[unroll]] for (uint i = 0; i < NX; i++)
-        next_x[i] = fetch_x(origin[i], at);
+        next_x[d * NX + i] = fetch_x(origin[i], at);
     [[unroll]] for (uint i = 0; i < NW; i++)
         if (LOADS_W % WG == 0 || id + i * WG < LOADS_W)
-            next_w[i] = w8[from + id + i * WG];
+            next_w[d * NW + i] = w8[from + id + i * WG];
+    advance(at, KO);
 }
 
-void stage(uint base)
+void stage(uint base, uint d)
 {
     [[unroll]] for (uint i = 0; i < NX; i++) {
         uint e = id + i * WG;
         if (LOADS_X % WG == 0 || e < LOADS_X)
-            tile[base + e / KO * STRIDE_X + e % KO] = next_x[i];
+            tile[base + e / KO * STRIDE_X + e % KO] = next_x[d * NX + i];
     }
     [[unroll]] for (uint i = 0; i < NW; i++) {
         uint e = id + i * WG;
         if (LOADS_W % WG == 0 || e < LOADS_W)
-            tile[base + TILE_X + e / (BN / 8) * STRIDE_W + e % (BN / 8)] = next_w[i];
+            tile[base + TILE_X + e / (BN / 8) * STRIDE_W + e % (BN / 8)] = next_w[d * NW + i];
     }
 }
 
@@ -192,21 +195,22 @@ void main()
 
     cursor at = cursor(0, 0);
     advance(at, id % KO);
-    fetch(0, at);
+    [[unroll]] for (uint d = 0; d < DEPTH; d++)
+        if (d < steps)
+            fetch(d, at, d);
     prepare(mine);
-    for (uint step = 0;; step++) {
-        uint base = step % BUFFERS * TILE;
-        stage(base);
-        barrier();
-        if (step + 1 < steps) {
-            advance(at, KO);
-            fetch(step + 1, at);
-        }
-        multiply(base, sm, sn, sk);
-        if (step + 1 == steps)
-            break;
-        if (BUFFERS == 1)
-            barrier();
-    }
+    for (uint step = 0; step < steps;)
+        [[unroll]] for (uint d = 0; d < DEPTH; d++)
+            if (step < steps) {
+                uint base = step % BUFFERS * TILE;
+                if (BUFFERS == 1 && step > 0)
+                    barrier();
+                stage(base, d);
+                barrier();
+                if (step + DEPTH < steps)
+                    fetch(step + DEPTH, at, d);
+                multiply(base, sm, sn, sk);
+                step++;
+            }
     finish(mine);
 }

@@ -80,23 +80,26 @@ struct pointwise_push {
     uint total;              /* quads to write */
 };
 
-/* ---- scan: scratch is one float32 buffer; its parts (z, products, states, sums) are given as offsets in quads ---- */
+/* ---- scan: strides and offsets in quads; quads and pairs of channels -------------------------------- */
+
 struct scan_project_push {
-    uint pixels, quads, outputs; /* quads of x's channels, of z */
+    uint pixels, w, h;
+    uint plane, outputs; /* quads of a plane of z, planes */
     uint x_stride, x_offset;
+};
+struct scan_whole_push {
+    uint pixels, w, h;
+    uint pairs, plane;
+    uint x_stride, x_offset, y_stride, y_offset;
 };
 struct scan_tile_push {
     uint h, w, quads, pad; /* pad: quads written a pixel, those from `quads` on as zeros */
+    uint plane;
     uint x_stride, x_offset, y_stride, y_offset;
-    uint ranks; /* quads of z a direction */
-    uint products, states;
 };
 struct scan_carry_push {
     uint quads;
     uint rows, columns; /* chunks of a sequence along the rows, along the columns */
-    uint segment;       /* chunks of a segment */
-    uint segments;      /* room a sequence has for segments in sums */
-    uint products, states, sums;
 };
 
 /* ---- copy (one input of a concat), unshuffle, resize ---- */

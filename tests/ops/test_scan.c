@@ -60,6 +60,9 @@ static void check_shape(const struct shape *s, float scale, double f16)
 static void check(uint32_t c, uint32_t h, uint32_t w)
 {
     check_shape(&(struct shape){c, h, w, 0}, 4, F16);
+    harness_pretend_gpu(true);
+    check_shape(&(struct shape){c, h, w, 0}, 4, F16);
+    harness_pretend_gpu(false);
 }
 
 static void test_small(void)

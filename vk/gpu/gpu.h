@@ -14,7 +14,7 @@
 #include "../segman.h"
 
 #define GPU_MAX_BINDINGS 8
-#define GPU_MAX_SPEC 20
+#define GPU_MAX_SPEC 24
 #define GPU_MAX_PUSH 128
 
 struct gpu;
@@ -112,6 +112,9 @@ struct gpu_pass_desc {
     uint32_t groups[3];
 };
 
+/** Compiles the pipelines that these passes will need on all cores; of a pass only shader, spec and bindings' number count. */
+bool gpu_pipelines_prepare(struct gpu *gpu, const struct gpu_pass_desc *descs, uint32_t count, struct segman_error *error);
+
 struct gpu_pass;
 /** Creates (or finds) the pipeline and writes the descriptor set. */
 struct gpu_pass *gpu_pass_create(struct gpu *gpu, const struct gpu_pass_desc *desc, struct segman_error *error);
@@ -171,6 +174,8 @@ bool gpu_has_surface(const struct gpu *gpu);
 bool gpu_swapchain_init(struct gpu *gpu, struct gpu_swapchain *chain, const VkPresentModeKHR *wishes, uint32_t n_wishes, uint32_t width,
                         uint32_t height, struct segman_error *error);
 void gpu_swapchain_finish(struct gpu *gpu, struct gpu_swapchain *chain);
+/** Whether the surface has another size by now: a window system may tell a size before its surface has it. */
+bool gpu_swapchain_outgrown(const struct gpu *gpu, const struct gpu_swapchain *chain);
 /** VK_SUCCESS with *image, or VK_NOT_READY, VK_TIMEOUT, VK_ERROR_OUT_OF_DATE_KHR ... ; VK_SUBOPTIMAL_KHR only marks it stale. */
 VkResult gpu_swapchain_acquire(struct gpu *gpu, struct gpu_swapchain *chain, VkSemaphore acquired, uint64_t timeout_ns, uint32_t *image);
 /** Shows an image once its rendered semaphore is signalled. */

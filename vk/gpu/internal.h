@@ -8,7 +8,7 @@
 #include "../present.h"
 #include "gpu.h"
 
-struct gpu_pipeline; /* pass.c */
+struct gpu_pipeline; /* pipeline.c */
 struct gpu_set_pool; /* pass.c */
 
 struct gpu {
@@ -62,7 +62,10 @@ struct gpu_coop gpu_coop_query(struct gpu *gpu);
 
 void gpu_cache_load(struct gpu *gpu, const char *dir);
 void gpu_cache_save(struct gpu *gpu);
+/** Finds or compiles the pass's pipeline, with the lock held; VK_NULL_HANDLE after an error. */
+VkPipeline gpu_pipeline_get(struct gpu *gpu, const struct gpu_pass_desc *desc, struct segman_error *error);
 void gpu_pipelines_destroy(struct gpu *gpu);
+void gpu_set_pools_destroy(struct gpu *gpu);
 const char *gpu_result_name(VkResult result);
 
 /** Goes to fail: unless the call succeeds; says which call failed and how. */
