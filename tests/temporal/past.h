@@ -12,11 +12,11 @@ struct past {
     struct gpu_buffer made; /* logits of all crops, as the network would make them */
     uint64_t pitch;
     uint32_t frames, grid_w, grid_h, cells, classes, n_crops;
-    bool fresh;             /* the next frame has no past */
-    double *evidence;       /* [crop][class][cell] */
-    double (*picture)[12];  /* [crop][cell] */
+    bool fresh;            /* the next frame has no past */
+    double *evidence;      /* [crop][class][cell] */
+    double (*picture)[12]; /* [crop][cell] */
     double (*now)[12];
-    double *difference;     /* [crop][cell] */
+    double *difference; /* [crop][cell] */
 };
 
 bool past_init(struct past *p, const struct rig_params *params);

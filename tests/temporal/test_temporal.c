@@ -288,7 +288,8 @@ static struct figures measure(float smooth, double speed, double contrast, doubl
 static void test_flicker(void)
 {
     struct figures plain = measure(0, 0, 60, 4, 0.4), smooth = measure(0.8f, 0, 60, 4, 0.4);
-    printf("\n    still scene, noisy logits: %.3f%% of the pixels change label, smoothed %.3f%% ", 100 * plain.flicker, 100 * smooth.flicker);
+    printf("\n    still scene, noisy logits: %.3f%% of the pixels change label, smoothed %.3f%% ", 100 * plain.flicker,
+           100 * smooth.flicker);
     CU_ASSERT(plain.flicker > 0.005);
     CU_ASSERT(smooth.flicker < plain.flicker / 5);
 }
@@ -321,14 +322,10 @@ int main(void)
         return error.status == SEGMAN_ERROR_NO_DEVICE ? 77 : 1;
     }
     static CU_TestInfo tests[] = {
-        {"evidence", test_evidence},
-        {"evidence of crops", test_evidence_crops},
-        {"labels", test_labels},
-        {"still frames", test_skipping},
-        {"drift", test_drift},
-        {"flicker", test_flicker},
-        {"lag", test_lag},
-        {"validation is silent", test_validation},
+        {"evidence", test_evidence}, {"evidence of crops", test_evidence_crops},
+        {"labels", test_labels},     {"still frames", test_skipping},
+        {"drift", test_drift},       {"flicker", test_flicker},
+        {"lag", test_lag},           {"validation is silent", test_validation},
         CU_TEST_INFO_NULL,
     };
     CU_SuiteInfo suites[] = {{"temporal", NULL, NULL, NULL, NULL, tests}, CU_SUITE_INFO_NULL};

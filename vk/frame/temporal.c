@@ -170,8 +170,8 @@ bool frame_temporal_slot_create(struct frame_program *f, uint32_t slot, struct s
     for (uint32_t i = 0; i < f->p.n_crops; i++)
         if (!create_motion(f, s, i, error) || !create_evidence(f, s, i, error))
             return false;
-    return !f->p.skip_still || (gpu_buffer_init(f->gpu, &s->verdict, sizeof(struct frame_verdict), GPU_MEMORY_READBACK, error) &&
-                                create_decide(f, s, error));
+    return !f->p.skip_still ||
+           (gpu_buffer_init(f->gpu, &s->verdict, sizeof(struct frame_verdict), GPU_MEMORY_READBACK, error) && create_decide(f, s, error));
 }
 
 void frame_temporal_slot_destroy(struct frame_program *f, uint32_t slot)
