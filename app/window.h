@@ -101,6 +101,7 @@ struct app_window {
     int32_t mouse_x, mouse_y; /* pixels of the window */
     bool changed;             /* to be drawn anew */
     bool minimised;
+    uint32_t width, height;   /* of the swapchain that overlays were placed for */
     int64_t drawn;            /* when it was last drawn */
 
     int exit_code;

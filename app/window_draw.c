@@ -206,6 +206,17 @@ static bool update_legend(struct app_window *w)
     return set(w, WINDOW_LEGEND, &overlay);
 }
 
+static void place_anew(struct app_window *w, const struct segman_presenter_info *info)
+{
+    w->width = info->width;
+    w->height = info->height;
+    remake_legend(w, info);
+    w->osd.written = 0;
+    app_text_set(&w->osd_text, NULL, 1, NULL);
+    app_text_set(&w->help, NULL, 1, NULL);
+    w->changed = true;
+}
+
 bool window_resize(struct app_window *w)
 {
     struct segman_presenter_info info;
@@ -216,11 +227,7 @@ bool window_resize(struct app_window *w)
     if (!segman_presenter_resize(w->presenter, width, height, &w->error))
         return app_window_fail(w, APP_EXIT_PARTIAL);
     segman_presenter_info(w->presenter, &info);
-    remake_legend(w, &info);
-    w->osd.written = 0;
-    app_text_set(&w->osd_text, NULL, 1, NULL); /* placed anew */
-    app_text_set(&w->help, NULL, 1, NULL);
-    w->changed = true;
+    place_anew(w, &info);
     return true;
 }
 
@@ -233,13 +240,16 @@ static bool update_overlays(struct app_window *w, int64_t now)
 
 static void note_shown(struct app_window *w, int64_t start)
 {
-    static const uint32_t no_era = UINT32_MAX;
     int64_t now = g_get_monotonic_time();
+    struct segman_presenter_info info;
 
     app_osd_note(&w->osd.present_ms, (double)(now - start) / 1e3);
     w->drawn = now;
     w->changed = false;
-    if (!w->shown.valid || w->shown.ticket.arrived < 0 || w->shown.ticket.era == no_era)
+    segman_presenter_info(w->presenter, &info);
+    if (info.width != w->width || info.height != w->height)
+        place_anew(w, &info);
+    if (!w->shown.valid || w->shown.ticket.arrived < 0)
         return;
     if (!w->paused)
         app_osd_note(&w->osd.glass_ms, (double)(now - w->shown.ticket.arrived) / 1e3);

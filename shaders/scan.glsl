@@ -19,7 +19,7 @@ layout(push_constant) uniform PUSH { scan_tile_push push; };
 layout(std430, binding = 0) readonly buffer X { QUAD x[]; };
 layout(std430, binding = 1) readonly buffer Z { QUAD z[]; };
 layout(std430, binding = 2) readonly buffer PARAMETERS { vec4 weight[]; }; // W (4, RANKS, 4 quads)
-layout(std430, binding = 3) readonly buffer VECTORS { vec4 vectors[]; };   // bias, A log2(e) (4, quads), D (quads)
+layout(std430, binding = 3) readonly buffer VECTORS { vec4 vectors[]; };   // bias, A (4, quads), D (quads)
 layout(std430, binding = 4) STATES_ACCESS buffer STATES { vec4 states[]; }; // (chunks, quads): product and state
 
 // Where this invocation works: `line` is a row of the tile for the row scans, a column for the column scans.
@@ -93,7 +93,7 @@ void load_steps(chunk c, uint quad, out vec4 a[SIDE], out vec4 b[SIDE], out floa
         u[i] = load_quad(x[pixel_at(c, i) * push.x_stride + push.x_offset + quad]);
         a[i] = vectors[c.k * push.quads + quad];
     }
-    for (uint j = 0; j < RANKS; ++j) {
+    [[unroll]] for (uint j = 0; j < RANKS; ++j) {
         uint plane = c.k * RANKS + j, w = (plane * push.quads + quad) * 4;
         vec4 w0 = weight[w], w1 = weight[w + 1], w2 = weight[w + 2], w3 = weight[w + 3];
         [[unroll]] for (uint i = 0; i < SIDE; ++i) {
@@ -102,7 +102,10 @@ void load_steps(chunk c, uint quad, out vec4 a[SIDE], out vec4 b[SIDE], out floa
                 to_state[i] = q.x;
                 to_y[i] = q.y;
             }
-            a[i] += vec4(dot(w0, q), dot(w1, q), dot(w2, q), dot(w3, q));
+            if (j == 0)
+                a[i] += vec4(dot(w0.zw, q.zw), dot(w1.zw, q.zw), dot(w2.zw, q.zw), dot(w3.zw, q.zw));
+            else
+                a[i] += vec4(dot(w0, q), dot(w1, q), dot(w2, q), dot(w3, q));
         }
     }
     vec4 rate = vectors[(4 + c.k) * push.quads + quad];

@@ -47,7 +47,7 @@ layout(push_constant) uniform PUSH { scan_whole_push push; };
 layout(std430, binding = 0) readonly buffer X { PAIR x[]; };
 layout(std430, binding = 1) readonly buffer Z { QUAD z[]; };
 layout(std430, binding = 2) readonly buffer PARAMETERS { vec4 weight[]; }; // W (4, RANKS, channels)
-layout(std430, binding = 3) readonly buffer VECTORS { vec2 vectors[]; };   // bias, A log2(e) (4, pairs), D (pairs)
+layout(std430, binding = 3) readonly buffer VECTORS { vec2 vectors[]; };   // bias, A (4, pairs), D (pairs)
 layout(std430, binding = 4) writeonly buffer Y { PAIR y[]; };
 
 // Place of a pixel in the pool: chunks along rows and along columns both spread over the banks.
@@ -72,8 +72,14 @@ bool is_pixel(chunk c, uint i)
     return c.line * CHUNK + i < push.pixels;
 }
 
+const uint WEIGHTS = RANKS * 2 * PAIRS; // of a direction
+shared vec4 weights[4 * WEIGHTS];
+
+// The chunk's pixels; the weights go to shared memory.
 void load_pixels(chunk c, out vec2 u[N])
 {
+    for (uint i = gl_LocalInvocationID.x; i < 4 * WEIGHTS; i += gl_WorkGroupSize.x)
+        weights[i] = weight[(i / (2 * PAIRS) * push.pairs + c.pair) * 2 + i % (2 * PAIRS)];
     for (uint p = gl_LocalInvocationID.x; p < push.pixels; p += gl_WorkGroupSize.x)
         [[unroll]] for (uint v = 0; v < PAIRS; ++v)
             pool[pixel_at(p) + v] = load_pair(x[(p * push.x_stride + push.x_offset) * 2 + c.pair + v]);
@@ -81,7 +87,6 @@ void load_pixels(chunk c, out vec2 u[N])
     [[unroll]] for (uint i = 0; i < CHUNK; ++i)
         [[unroll]] for (uint v = 0; v < PAIRS; ++v)
             u[i * PAIRS + v] = is_pixel(c, i) ? pool[pixel_at(pixel_of(c, i)) + v] : vec2(0.0);
-    barrier();
 }
 
 // a, b and C of the chunk in direction k. Past the last pixel a is 1 and b is 0.
@@ -91,8 +96,8 @@ void load_steps(chunk c, uint k, const vec2 u[N], out vec2 a[N], out vec2 b[N], 
     [[unroll]] for (uint i = 0; i < CHUNK; ++i)
         [[unroll]] for (uint v = 0; v < PAIRS; ++v)
             a[i * PAIRS + v] = vectors[k * push.pairs + c.pair + v];
-    for (uint j = 0; j < RANKS; ++j) {
-        uint plane = k * RANKS + j, w = (plane * push.pairs + c.pair) * 2;
+    [[unroll]] for (uint j = 0; j < RANKS; ++j) {
+        uint plane = k * RANKS + j, w = plane * 2 * PAIRS;
         [[unroll]] for (uint i = 0; i < CHUNK; ++i) {
             vec4 q = load_quad(z[plane * push.plane + i * LINES + c.line]);
             if (j == 0) {
@@ -100,7 +105,10 @@ void load_steps(chunk c, uint k, const vec2 u[N], out vec2 a[N], out vec2 b[N], 
                 to_y[i] = q.y;
             }
             [[unroll]] for (uint v = 0; v < PAIRS; ++v)
-                a[i * PAIRS + v] += vec2(dot(weight[w + 2 * v], q), dot(weight[w + 2 * v + 1], q));
+                if (j == 0)
+                    a[i * PAIRS + v] += vec2(dot(weights[w + 2 * v].zw, q.zw), dot(weights[w + 2 * v + 1].zw, q.zw));
+                else
+                    a[i * PAIRS + v] += vec2(dot(weights[w + 2 * v], q), dot(weights[w + 2 * v + 1], q));
         }
     }
     [[unroll]] for (uint i = 0; i < CHUNK; ++i)
@@ -177,8 +185,9 @@ void main()
     float to_y0[CHUNK], to_y1[CHUNK];
     load_pixels(c, u);
     load_steps(c, k, u, a0, b0, to_y0);
-    put_stretch(false, forth, a0, b0);
     load_steps(c, k + 2, u, a1, b1, to_y1);
+    barrier(); // all have their pixels: the pool is free
+    put_stretch(false, forth, a0, b0);
     put_stretch(true, back, a1, b1);
     states_before();
     [[unroll]] for (uint i = 0; i < N; ++i)

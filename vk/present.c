@@ -299,6 +299,14 @@ static enum segman_presented draw_into(struct segman_presenter *p, struct presen
     return SEGMAN_PRESENT_FAILED;
 }
 
+/* The window was said to have a size that its surface did not have then. */
+static bool overtaken(const struct segman_presenter *p)
+{
+    bool wanted = p->params.width && p->params.height;
+    bool fits = p->chain.width == p->params.width && p->chain.height == p->params.height;
+    return wanted && !fits && gpu_swapchain_outgrown(p->gpu, &p->chain);
+}
+
 bool segman_presenter_ready(struct segman_presenter *p)
 {
     return gpu_commands_done(p->flight[p->next].commands);
@@ -309,7 +317,7 @@ enum segman_presented segman_presenter_draw(struct segman_presenter *p, const st
     struct present_flight *f = &p->flight[p->next];
     if (!check(p, what, error))
         return SEGMAN_PRESENT_FAILED;
-    if (p->chain.stale && !make_chain(p, error))
+    if ((p->chain.stale || overtaken(p)) && !make_chain(p, error))
         return SEGMAN_PRESENT_FAILED;
     if (!p->chain.swapchain || !gpu_commands_done(f->commands)) {
         p->skipped++;

@@ -125,6 +125,19 @@ void screen_click(struct screen *s, int x, int y, int clicks)
     one_round(s);
 }
 
+void screen_manage(struct screen *s, int own_width, int own_height)
+{
+    SDL_SysWMinfo info;
+    int width, height;
+    SDL_VERSION(&info.version);
+    SDL_GetWindowSize(s->w.display.window, &width, &height);
+    if (!app_display_fullscreen(&s->w.display))
+        SDL_SetWindowSize(s->w.display.window, own_width, own_height);
+    else if (SDL_GetWindowWMInfo(s->w.display.window, &info))
+        XMoveResizeWindow(info.info.x11.display, info.info.x11.window, 0, 0, (unsigned)width, (unsigned)height);
+    screen_run(s, 0.2);
+}
+
 /* ---- pixels ------------------------------------------------------------------------------------------ */
 
 static void take(struct screen *s, XImage *image)

@@ -34,6 +34,9 @@ void screen_key(struct screen *s, SDL_Keycode key);
 void screen_motion(struct screen *s, int x, int y);
 void screen_click(struct screen *s, int x, int y, int clicks);
 
+/** There is no window manager here: does its part, which is to give the window the screen's size, or its own one again. */
+void screen_manage(struct screen *s, int own_width, int own_height);
+
 /** Settles, then takes what the X server shows of the window. */
 bool screen_grab(struct screen *s);
 /** Writes the last grab as a PPM file: for looking at. */

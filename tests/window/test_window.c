@@ -404,14 +404,18 @@ static void test_fullscreen(void)
     struct screen s;
     CU_ASSERT_FATAL(open_room(&s));
     screen_type(&s, "f");
+    screen_manage(&s, (int)room.width, (int)room.height);
     CU_ASSERT(screen_until(&s, 10, is_fullscreen) && screen_grab(&s));
     CU_ASSERT(s.width >= 1024);
     screen_key(&s, SDLK_ESCAPE);
+    screen_manage(&s, (int)room.width, (int)room.height);
     CU_ASSERT(screen_until(&s, 10, is_small) && screen_grab(&s));
     CU_ASSERT_EQUAL(wrong_pixels(&s, 0), 0);
     screen_click(&s, 300, 300, 2);
+    screen_manage(&s, (int)room.width, (int)room.height);
     CU_ASSERT(screen_until(&s, 10, is_fullscreen));
     screen_type(&s, "f");
+    screen_manage(&s, (int)room.width, (int)room.height);
     CU_ASSERT(screen_until(&s, 10, is_small));
     CU_ASSERT_EQUAL(screen_finish(&s), 0);
 }

@@ -109,7 +109,8 @@ static bool create_device(struct gpu *gpu, struct segman_error *error)
                                             .pNext = &v13,
                                             .timelineSemaphore = VK_TRUE,
                                             .shaderFloat16 = gpu->caps.fp16,
-                                            .vulkanMemoryModel = matrices};
+                                            .vulkanMemoryModel = matrices,
+                                            .vulkanMemoryModelDeviceScope = matrices}; /* atomics of all shaders have that scope */
     VkPhysicalDeviceVulkan11Features v11 = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES, .pNext = &v12, .storageBuffer16BitAccess = gpu->caps.storage16};
     const VkDeviceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,

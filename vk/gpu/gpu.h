@@ -131,6 +131,12 @@ bool gpu_commands_begin(struct gpu_commands *commands, struct segman_error *erro
 void gpu_commands_serial(struct gpu_commands *commands, bool serial);
 /** Records a pass; a barrier first if it conflicts with what was recorded since the last one. Returns whether there was one. */
 bool gpu_commands_pass(struct gpu_commands *commands, const struct gpu_pass *pass);
+/**
+ * From here on passes take their group counts from this buffer, three words each, one pass after the other; what writes
+ * them has been recorded before. own: host memory of the same size, gets the counts that the passes were created with.
+ * NULL, NULL: their own again.
+ */
+void gpu_commands_indirect(struct gpu_commands *commands, const struct gpu_buffer *counts, uint32_t *own);
 /** Records a buffer copy of src.size bytes. */
 bool gpu_commands_copy(struct gpu_commands *commands, struct gpu_range src, struct gpu_range dst);
 /** Writes the next timestamp after all work so far. */
@@ -168,6 +174,8 @@ bool gpu_has_surface(const struct gpu *gpu);
 bool gpu_swapchain_init(struct gpu *gpu, struct gpu_swapchain *chain, const VkPresentModeKHR *wishes, uint32_t n_wishes, uint32_t width,
                         uint32_t height, struct segman_error *error);
 void gpu_swapchain_finish(struct gpu *gpu, struct gpu_swapchain *chain);
+/** Whether the surface has another size by now: a window system may tell a size before its surface has it. */
+bool gpu_swapchain_outgrown(const struct gpu *gpu, const struct gpu_swapchain *chain);
 /** VK_SUCCESS with *image, or VK_NOT_READY, VK_TIMEOUT, VK_ERROR_OUT_OF_DATE_KHR ... ; VK_SUBOPTIMAL_KHR only marks it stale. */
 VkResult gpu_swapchain_acquire(struct gpu *gpu, struct gpu_swapchain *chain, VkSemaphore acquired, uint64_t timeout_ns, uint32_t *image);
 /** Shows an image once its rendered semaphore is signalled. */

@@ -199,6 +199,14 @@ void gpu_swapchain_finish(struct gpu *gpu, struct gpu_swapchain *s)
     *s = (struct gpu_swapchain){.mode = s->mode};
 }
 
+bool gpu_swapchain_outgrown(const struct gpu *gpu, const struct gpu_swapchain *s)
+{
+    VkSurfaceCapabilitiesKHR caps;
+    if (vkGetPhysicalDeviceSurfaceCapabilitiesKHR(gpu->physical, gpu->surface, &caps) < 0 || caps.currentExtent.width == UINT32_MAX)
+        return false;
+    return caps.currentExtent.width != s->width || caps.currentExtent.height != s->height;
+}
+
 /* ---- frames ---------------------------------------------------------------------------------------- */
 
 VkResult gpu_swapchain_acquire(struct gpu *gpu, struct gpu_swapchain *s, VkSemaphore acquired, uint64_t timeout_ns, uint32_t *image)

@@ -11,9 +11,10 @@
  *   scan_output   every chunk again from its state, D u, the sum of the directions
  *
  * z is kept in the precision of tensors, states in float32. dt is computed twice rather than stored: it would be four
- * times as large as x.
+ * times as large as x. Where a depthwise convolution makes x (node->front), scan_project does that too and keeps x in the
+ * scratch.
  */
-#include "lower.h"
+#include "op_common.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -21,13 +22,14 @@
 #include "shaders/iface.h"
 
 /* What the shaders are written for. */
-#define SIDE       8   /* pixels a chunk of a tile: scan.glsl */
-#define RUN        16  /* scan_join.glsl */
-#define PLANE_ROOM 128 /* places that a plane of z may have more than the map has pixels: RUN times the longest chunk */
+#define SIDE        8  /* pixels a chunk of a tile: scan.glsl */
+#define RUN         16 /* scan_join.glsl */
+#define CARRY_BATCH 4  /* chunks that an invocation of scan_carry loads at a time */
+#define PLANE_ROOM  64 /* places that a plane of z may have more than the map has pixels: RUN times the longest chunk */
 
-#define WHOLE_CHUNK   8     /* longest chunk of scan_whole: longer ones do not fit the registers */
+#define WHOLE_CHUNK   4     /* longest chunk of scan_whole: longer ones do not fit the registers */
 #define WHOLE_WIDE    80    /* quads of channels from which one pair a workgroup makes too many of them */
-#define FULL_GPU      128   /* workgroups */
+#define FULL_GPU      256   /* workgroups */
 #define PORTABLE_POOL 16384 /* bytes of shared memory that every device has */
 
 /* Sizes fixed by the shape. */
@@ -64,14 +66,19 @@ static uint64_t z_size(const struct scan *s, bool f16)
 
 static uint64_t states_size(const struct scan *s)
 {
-    return (uint64_t)2 * (s->rows + s->columns) * s->quads * 2 * 16;
+    return align_up((uint64_t)2 * (s->rows + s->columns) * s->quads * 2 * 16, 256);
+}
+
+static uint64_t made_size(const struct scan *s, bool f16)
+{
+    return (uint64_t)s->h * s->w * s->quads * (f16 ? 8 : 16);
 }
 
 uint64_t op_scan_scratch(const struct node *node, const struct net_memory *in, bool f16)
 {
     (void)in;
     const struct scan s = scan_of(node);
-    return z_size(&s, f16) + states_size(&s);
+    return z_size(&s, f16) + states_size(&s) + (node->front ? made_size(&s, f16) : 0);
 }
 
 /* scan_whole's shape; lines is 0 where the map does not fit a workgroup. */
@@ -88,14 +95,17 @@ static struct whole choose_whole(const struct gpu_caps *caps, const struct scan 
         return t;
     while (2 * align_up(div_up(pixels, t.chunk), RUN) > limit && t.chunk < WHOLE_CHUNK)
         t.chunk *= 2;
-    uint32_t lines = (uint32_t)align_up(div_up(pixels, t.chunk), RUN);
+    uint32_t lines = (uint32_t)align_up(div_up(pixels, t.chunk), RUN), weights = 4 * s->ranks4 * 2 * t.pairs * 16;
     t.pool = t.pairs * max_u32(4 * lines / RUN * (2 * RUN + 4), pixels + pixels / 4 + s->h / 4 + 1);
-    if (2 * lines <= limit && t.pool * 8 <= caps->shared_memory)
+    if (2 * lines <= limit && t.pool * 8 + weights <= caps->shared_memory)
         t.lines = lines;
     return t;
 }
 
 /* ---- parameters ------------------------------------------------------------------------------ */
+
+#define LN_2   0.69314718f
+#define LOG2_E 1.44269504f /* exponents are to the base of 2: scan_math.glsl */
 
 /* Place in z of row i of x_proj_weight (dt's ranks, B, C): B and C first, so that one quad holds both. */
 static uint32_t place_in_z(const struct scan *s, uint32_t i)
@@ -115,7 +125,7 @@ static struct gpu_range upload_projection(struct lower *l, const struct node *no
     for (uint32_t k = 0; k < 4; k++)
         for (uint32_t i = 0; i < rows; i++)
             for (uint32_t c = 0; c < s->c; c++)
-                to[c * width + k * 4 * s->ranks4 + place_in_z(s, i)] = from[(k * rows + i) * s->c + c];
+                to[c * width + k * 4 * s->ranks4 + place_in_z(s, i)] = from[(k * rows + i) * s->c + c] * (i == s->rank ? LN_2 : 1);
     if (!lower_f16(l))
         return lower_upload(l, to, count * sizeof(*to));
     uint16_t *half = lower_alloc(l, count * sizeof(*half));
@@ -135,11 +145,11 @@ static struct gpu_range upload_steps(struct lower *l, const struct node *node, c
     for (uint32_t k = 0; k < 4; k++)
         for (uint32_t c = 0; c < s->c; c++)
             for (uint32_t i = 0; i < s->rank; i++)
-                to[((k * s->ranks4 + (i + 2) / 4) * width + c) * 4 + (i + 2) % 4] = from[(k * s->c + c) * s->rank + i];
+                to[((k * s->ranks4 + (i + 2) / 4) * width + c) * 4 + (i + 2) % 4] = from[(k * s->c + c) * s->rank + i] * LOG2_E;
     return lower_upload(l, to, count * sizeof(*to));
 }
 
-/* Vectors of the channels: dt's bias (4), A log2(e) (4), and the sum of D over the directions. */
+/* Vectors of the channels: dt's bias (4), A (4), and the sum of D over the directions. */
 static struct gpu_range upload_vectors(struct lower *l, const struct node *node, const struct scan *s)
 {
     const float *bias = lower_read(l, node->scope, "dt_projs_bias", 2, (const uint64_t[]){4, s->c});
@@ -151,8 +161,8 @@ static struct gpu_range upload_vectors(struct lower *l, const struct node *node,
         return lower_upload(l, NULL, 0);
     for (uint32_t k = 0; k < 4; k++)
         for (uint32_t c = 0; c < s->c; c++) {
-            to[k * width + c] = bias[k * s->c + c];
-            to[(4 + k) * width + c] = (float)(-exp((double)a_logs[k * s->c + c]) * 1.4426950408889634);
+            to[k * width + c] = bias[k * s->c + c] * LOG2_E;
+            to[(4 + k) * width + c] = (float)-exp((double)a_logs[k * s->c + c]);
             to[8 * width + c] += d[k * s->c + c];
         }
     return lower_upload(l, to, 9 * width * sizeof(*to));
@@ -168,6 +178,19 @@ static struct gpu_range z_range(const struct lower *l, const struct scan *s)
 static struct gpu_range states_range(const struct lower *l, const struct scan *s)
 {
     return lower_scratch(l, z_size(s, lower_f16(l)), states_size(s));
+}
+
+/* What the passes after the first scan: the node's input or what the first has made of it. */
+static struct net_memory scanned(const struct lower *l, const struct node *node, const struct scan *s)
+{
+    struct net_memory x = lower_input(l, 0);
+    bool f16 = lower_f16(l);
+    if (node->front) {
+        x.range = lower_scratch(l, z_size(s, f16) + states_size(s), made_size(s, f16));
+        x.stride4 = s->quads;
+        x.offset4 = 0;
+    }
+    return x;
 }
 
 static double scan_flops(const struct scan *s)
@@ -188,17 +211,18 @@ static uint32_t projection_pool(const struct projection *p, uint32_t quads)
 /* Few pixels a workgroup where there are few; then as many parts of the channels as give it full warps. */
 static struct projection choose_projection(const struct gpu_caps *caps, const struct scan *s)
 {
-    uint32_t limit = caps->cpu ? 64 : min_u32(caps->max_invocations, 256), total = 4 * s->ranks4, pixels = s->h * s->w;
+    uint32_t limit = caps->cpu ? 64 : min_u32(caps->max_invocations, 512), total = 4 * s->ranks4, pixels = s->h * s->w;
     struct projection p = {.outputs = div_up(total, div_up(total, 64)), .each = caps->cpu ? 8 : 4, .sets = 1, .split = 1};
     while (p.each > 1 && !caps->cpu && div_up(pixels, p.each) * div_up(total, p.outputs) < FULL_GPU)
         p.each /= 2;
     while (p.each > 1 && projection_pool(&p, s->quads) * 16 > PORTABLE_POOL)
         p.each /= 2;
-    uint32_t least = caps->cpu ? 8 : 32; /* items worth a workgroup */
+    uint32_t least = caps->cpu ? 8 : 64; /* items worth a workgroup */
     while (p.outputs * p.sets < least && div_up(pixels, p.each * p.sets * 2) >= FULL_GPU &&
            p.each * p.sets * 2 * s->quads * 16 <= PORTABLE_POOL)
         p.sets *= 2;
-    while (!caps->cpu && p.split * 2 <= s->quads / 2 && p.outputs * p.sets * p.split * 2 <= limit) {
+    uint32_t part = div_up(pixels, p.each * p.sets) >= 2 * FULL_GPU ? 12 : 4; /* quads of channels worth an invocation */
+    while (!caps->cpu && p.split * 2 * part <= s->quads && p.outputs * p.sets * p.split * 2 <= limit) {
         p.split *= 2;
         if (projection_pool(&p, s->quads) * 16 > PORTABLE_POOL) {
             p.split /= 2;
@@ -213,16 +237,22 @@ static struct projection choose_projection(const struct gpu_caps *caps, const st
 static bool project(struct lower *l, const struct node *node, const struct scan *s, uint32_t chunk, uint32_t plane)
 {
     struct net_memory x = lower_input(l, 0);
-    struct gpu_range weight = upload_projection(l, node, s), z = z_range(l, s);
+    struct gpu_range weight = upload_projection(l, node, s), z = z_range(l, s), taps = weight, made = z;
+    if (node->front) {
+        struct node convolution = *node;
+        convolution.scope = node->front;
+        taps = op_dwconv_weights(l, &convolution, s->quads);
+        made = scanned(l, node, s).range;
+    }
     const struct projection p = choose_projection(lower_caps(l), s);
     uint32_t pixels = s->h * s->w, outputs = 4 * s->ranks4;
     const struct scan_project_push push = {pixels, s->w, s->h, plane, outputs, x.stride4, x.offset4};
     const struct lower_pass pass = {
         .shader = "scan_project",
-        .binding = {{x.range, GPU_READ}, {weight, GPU_READ}, {z, GPU_WRITE}},
-        .n_bindings = 3,
-        .spec = {p.group, s->quads, p.outputs, p.each, p.sets, p.split, chunk, p.pool},
-        .n_spec = 8,
+        .binding = {{x.range, GPU_READ}, {weight, GPU_READ}, {z, GPU_WRITE}, {taps, GPU_READ}, {made, GPU_WRITE}},
+        .n_bindings = 5,
+        .spec = {p.group, s->quads, p.outputs, p.each, p.sets, p.split, chunk, p.pool, node->front ? node->kernel : 0, node->act},
+        .n_spec = 10,
         .push = &push,
         .push_size = sizeof(push),
         .groups = {div_up(pixels, p.each * p.sets), div_up(outputs, p.outputs), 1},
@@ -234,7 +264,7 @@ static bool project(struct lower *l, const struct node *node, const struct scan 
 
 static bool whole(struct lower *l, const struct node *node, const struct scan *s, const struct whole *t)
 {
-    struct net_memory x = lower_input(l, 0), y = lower_output(l);
+    struct net_memory x = scanned(l, node, s), y = lower_output(l);
     struct gpu_range steps = upload_steps(l, node, s), vectors = upload_vectors(l, node, s), z = z_range(l, s);
     uint32_t pixels = s->h * s->w;
     const struct scan_whole_push push = {pixels, s->w, s->h, 2 * s->quads, t->chunk * t->lines, x.stride4, x.offset4, y.stride4, y.offset4};
@@ -254,9 +284,9 @@ static bool whole(struct lower *l, const struct node *node, const struct scan *s
 }
 
 /* The two passes over the tiles; they bind x, z, steps, vectors, states first. */
-static bool tiles(struct lower *l, const struct scan *s, struct lower_pass *pass)
+static bool tiles(struct lower *l, const struct node *node, const struct scan *s, struct lower_pass *pass)
 {
-    struct net_memory x = lower_input(l, 0), y = lower_output(l);
+    struct net_memory x = scanned(l, node, s), y = lower_output(l);
     const struct scan_tile_push push = {s->h, s->w, s->quads, lower_quads(&y), s->h * s->w, x.stride4, x.offset4, y.stride4, y.offset4};
     uint32_t lanes = 4;
     pass->spec[0] = 4 * SIDE * lanes;
@@ -274,10 +304,18 @@ static bool tiles(struct lower *l, const struct scan *s, struct lower_pass *pass
     return lower_pass(l, pass);
 }
 
+/* Invocations that share a sequence: few chunks each, within what the device has. */
+static uint32_t carry_lines(const struct gpu_caps *caps, uint32_t chunks)
+{
+    uint32_t lines = (uint32_t)align_up(div_up(chunks, CARRY_BATCH), RUN);
+    uint32_t most = min_u32(caps->max_invocations / RUN, caps->shared_memory / (16 * (2 * RUN + 4))) * RUN;
+    return caps->cpu ? RUN : min_u32(lines, min_u32(most, 1024));
+}
+
 static bool carry(struct lower *l, const struct scan *s)
 {
     const struct scan_carry_push push = {s->quads, s->rows, s->columns};
-    uint32_t lines = lower_caps(l)->cpu ? RUN : min_u32(lower_caps(l)->max_invocations, 256) / RUN * RUN;
+    uint32_t lines = carry_lines(lower_caps(l), max_u32(s->rows, s->columns));
     const struct lower_pass pass = {
         .shader = "scan_carry",
         .binding = {{states_range(l, s), GPU_READ_WRITE}},
@@ -295,7 +333,7 @@ static bool carry(struct lower *l, const struct scan *s)
 
 static bool scan_tiles(struct lower *l, const struct node *node, const struct scan *s)
 {
-    struct gpu_range x = lower_input(l, 0).range, z = z_range(l, s), states = states_range(l, s);
+    struct gpu_range x = scanned(l, node, s).range, z = z_range(l, s), states = states_range(l, s);
     struct gpu_range steps = upload_steps(l, node, s), vectors = upload_vectors(l, node, s);
     struct lower_pass local = {
         .shader = "scan_local",
@@ -308,7 +346,7 @@ static bool scan_tiles(struct lower *l, const struct node *node, const struct sc
             {{x, GPU_READ}, {z, GPU_READ}, {steps, GPU_READ}, {vectors, GPU_READ}, {states, GPU_READ}, {lower_output(l).range, GPU_WRITE}},
         .n_bindings = 6,
     };
-    return tiles(l, s, &local) && carry(l, s) && tiles(l, s, &output);
+    return tiles(l, node, s, &local) && carry(l, s) && tiles(l, node, s, &output);
 }
 
 bool op_scan_lower(struct lower *l, const struct node *node)
