@@ -12,7 +12,7 @@ static bool is_conv(const struct node *p)
     return (p->op == OP_CONV && !p->rope) || p->op == OP_DWCONV;
 }
 
-/* The epilogue runs norm, act, scale, residual in this order: a step may be added only before later ones are set. */
+/* The epilogue runs norm, rope, act, scale, residual in this order: a step may be added only before later ones are set. */
 static bool take_norm(struct node *p, struct node *c)
 {
     if (!is_conv(p) || p->norm || p->act || p->scale || p->residual)
