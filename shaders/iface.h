@@ -100,6 +100,7 @@ struct scan_tile_push {
 struct scan_carry_push {
     uint quads;
     uint rows, columns; /* chunks of a sequence along the rows, along the columns */
+    uint sums;          /* place of the segments' sums behind the states */
 };
 
 /* ---- copy (one input of a concat), unshuffle, resize ---- */
