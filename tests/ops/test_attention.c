@@ -134,6 +134,19 @@ static void test_natten_tiles(void)
     harness_pretend_gpu(false);
 }
 
+/* Cooperative matrices, where the device has them: float16; the others compute it with natten.comp. */
+static void test_natten_matrices(void)
+{
+    harness_pretend_gpu(true);
+    natten("natten, matrices, window 11, head of 32, 29x43", (struct attention_test){32, 1, 29, 43, .window = 11});
+    natten("natten, matrices, window 9, 2 heads of 36, 19x33", (struct attention_test){36, 2, 19, 33, .window = 9});
+    natten("natten, matrices, window 7, 3 heads of 28, 9x10", (struct attention_test){28, 3, 9, 10, .window = 7});
+    natten("natten, matrices, window 7, 2 heads of 20, 7x7", (struct attention_test){20, 2, 7, 7, .window = 7});
+    natten("natten, matrices, window 8, head of 24, 17x24", (struct attention_test){24, 1, 17, 24, .window = 8});
+    natten_scaled("natten, matrices, large logits", (struct attention_test){28, 1, 9, 10, .window = 7}, 60);
+    harness_pretend_gpu(false);
+}
+
 /* ---- global attention -------------------------------------------------------------------------- */
 
 static tensor build_attention(struct net *n, tensor x, const void *arg)
@@ -264,6 +277,7 @@ int main(int argc, char **argv)
                            {"natten", test_natten},
                            {"natten: range", test_natten_range},
                            {"natten: tiles for GPUs", test_natten_tiles},
+                           {"natten: matrices", test_natten_matrices},
                            {"bicubic resize as torch's", test_bicubic},
                            {"attention", test_attention},
                            {"attention: tiles for GPUs", test_attention_tiles},
