@@ -148,9 +148,11 @@ void logits(uint keys, uint split)
 void find_tops()
 {
     SUM m = s[0];
-    [[unroll]] for (uint i = 1; i < OWN * COLS; i++)
+    [[unroll]] for (uint i = 1; i < OWN * COLS; i++) {
+        SUM other = s[i]; // s[i][e] would put s into memory
         [[unroll]] for (uint e = 0; e < m.length(); e++)
-            m[e] = max(m[e], s[i][e]);
+            m[e] = max(m[e], other[e]);
+    }
     subgroupBarrier();
     coopMatStore(m, pool, scratch, TOPS, ROW_MAJOR);
     subgroupBarrier();
