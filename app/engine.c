@@ -39,10 +39,12 @@ static void report_device(const struct segman_context *context)
                 device->name);
 }
 
-struct segman_context *app_engine_context(const struct app_options *options, struct segman_error *error)
+struct segman_context *app_engine_context(const struct app_options *options, const struct segman_surface_source *surface,
+                                          struct segman_error *error)
 {
     g_autofree char *cache = app_paths_cache();
-    struct segman_context_params params = {.device = options->device, .cache_dir = cache, .log = app_log_segman};
+    struct segman_context_params params = {
+        .device = options->device, .validation = options->validate, .cache_dir = cache, .log = app_log_segman, .surface = surface};
     struct segman_context *context = segman_context_create(&params, error);
 
     if (context)
@@ -74,7 +76,8 @@ static bool open_look(struct app_engine *engine, const struct app_options *optio
     return app_look_init(&engine->look, &params, error);
 }
 
-static bool init(struct app_engine *engine, const struct app_options *options, bool device, struct segman_error *error)
+static bool init(struct app_engine *engine, const struct app_options *options, bool device, const struct segman_surface_source *surface,
+                 struct segman_error *error)
 {
     *engine = (struct app_engine){0};
     if (!app_netsize_parse(&engine->size, options->size, (enum app_mode)options->mode, error))
@@ -83,7 +86,7 @@ static bool init(struct app_engine *engine, const struct app_options *options, b
     if (!engine->path)
         goto fail;
     engine->name = name_of(engine->path);
-    if (device && !(engine->context = app_engine_context(options, error)))
+    if (device && !(engine->context = app_engine_context(options, surface, error)))
         goto fail;
     engine->model = segman_model_open(engine->context, engine->path, error);
     if (!engine->model)
@@ -99,12 +102,18 @@ fail:
 
 bool app_engine_init(struct app_engine *engine, const struct app_options *options, struct segman_error *error)
 {
-    return init(engine, options, true, error);
+    return init(engine, options, true, NULL, error);
+}
+
+bool app_engine_init_window(struct app_engine *engine, const struct app_options *options, const struct segman_surface_source *surface,
+                            struct segman_error *error)
+{
+    return init(engine, options, true, surface, error);
 }
 
 bool app_engine_init_model(struct app_engine *engine, const struct app_options *options, struct segman_error *error)
 {
-    return init(engine, options, false, error);
+    return init(engine, options, false, NULL, error);
 }
 
 void app_engine_finish(struct app_engine *engine)
@@ -124,6 +133,13 @@ static void report_size(const struct app_netsize *rule, const struct app_netsize
     if (rule->kind == APP_NETSIZE_EXACT && changed)
         app_log(SEGMAN_LOG_INFO, "network size %ux%u instead of %ux%u: sides are multiples of 32 and the model has a smallest one",
                 size->height, size->width, rule->height, rule->width);
+}
+
+void app_engine_temporal(const struct app_options *options, struct segman_session_params *params)
+{
+    params->smooth = (float)options->smooth;
+    params->skip_still = options->skip_still >= 0;
+    params->still_threshold = params->skip_still ? (float)options->skip_still : 0;
 }
 
 struct segman_session *app_engine_session(const struct app_engine *engine, const struct app_options *options,

@@ -19,12 +19,16 @@ struct app_engine {
 
 /** Opens all of it; warns when only a CPU driver is there. */
 bool app_engine_init(struct app_engine *engine, const struct app_options *options, struct segman_error *error);
+/** The same for a window to present to. */
+bool app_engine_init_window(struct app_engine *engine, const struct app_options *options, const struct segman_surface_source *surface,
+                            struct segman_error *error);
 /** Opens the model without a device: no session can be made of it. */
 bool app_engine_init_model(struct app_engine *engine, const struct app_options *options, struct segman_error *error);
 void app_engine_finish(struct app_engine *engine);
 
 /** Creates a context as the options ask; NULL and a message that helps where there is no driver. */
-struct segman_context *app_engine_context(const struct app_options *options, struct segman_error *error);
+struct segman_context *app_engine_context(const struct app_options *options, const struct segman_surface_source *surface,
+                                          struct segman_error *error);
 
 /**
  * A session for frames of a format, with the engine's size rule and the options' resize and precision.
@@ -32,6 +36,9 @@ struct segman_context *app_engine_context(const struct app_options *options, str
  */
 struct segman_session *app_engine_session(const struct app_engine *engine, const struct app_options *options,
                                           struct segman_session_params *params, struct segman_error *error);
+
+/** Fills what the options say of smoothing and skipping; not for pictures that have nothing to do with each other. */
+void app_engine_temporal(const struct app_options *options, struct segman_session_params *params);
 
 /** Logs why a session, model or frame failed and what helps against it. */
 void app_engine_explain(const struct segman_error *error);

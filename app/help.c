@@ -23,7 +23,7 @@ static const char *heading(enum app_command command)
                "       segman bench | inspect CHECKPOINT | devices\n"
                "       segman                   (a bundled clip shows what it does)\n"
                "INPUT:  video, image, folder or pattern of images, URI, camera, -, test\n"
-               "OUTPUT: .mp4 .mkv .webm .mov .png .jpg, folder/ or pattern (%04d.png)\n";
+               "OUTPUT: .mp4 .mkv .webm .mov .png .jpg, folder/ or %04d.png; none: a window\n";
     }
 }
 
@@ -50,7 +50,7 @@ char *app_options_help(enum app_command command)
 
     for (size_t i = 0; i < app_option_count; i++) {
         const struct app_option *option = &app_option_table[i];
-        if (!(option->commands & command))
+        if (!(option->commands & command) || !option->help)
             continue;
         if (strcmp(group, option->group) != 0)
             g_string_append_printf(text, "%s:\n", group = option->group);

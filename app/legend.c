@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "legend.h"
 
+#include "text.h"
+
 #include <glib.h>
 #include <math.h>
 #include <pango/pangocairo.h>
@@ -211,28 +213,6 @@ static void draw_all(struct app_legend *legend)
     cairo_surface_flush(legend->surface);
 }
 
-/* Cairo's premultiplied words to straight bytes. */
-static void convert(struct app_legend *legend, uint32_t width, uint32_t height)
-{
-    const uint8_t *from = cairo_image_surface_get_data(legend->surface);
-    size_t stride = (size_t)cairo_image_surface_get_stride(legend->surface);
-
-    legend->rgba = g_realloc(legend->rgba, (gsize)width * height * 4);
-    for (uint32_t y = 0; y < height; y++) {
-        for (uint32_t x = 0; x < width; x++) {
-            uint32_t word;
-            uint8_t *to = legend->rgba + ((size_t)y * width + x) * 4;
-            memcpy(&word, from + y * stride + x * 4, 4);
-            uint32_t alpha = word >> 24;
-            for (int c = 0; c < 3; c++) {
-                uint32_t value = word >> (16 - 8 * c) & 255;
-                to[c] = (uint8_t)(alpha ? MIN(255, (value * 255 + alpha / 2) / alpha) : 0);
-            }
-            to[3] = (uint8_t)alpha;
-        }
-    }
-}
-
 struct segman_overlay app_legend_draw(struct app_legend *legend)
 {
     double pad = legend->font * 0.5;
@@ -252,7 +232,8 @@ struct segman_overlay app_legend_draw(struct app_legend *legend)
     if (cairo_surface_status(legend->surface) != CAIRO_STATUS_SUCCESS)
         return (struct segman_overlay){0};
     draw_all(legend);
-    convert(legend, width, height);
+    legend->rgba = g_realloc(legend->rgba, (gsize)width * height * 4);
+    app_text_straight(legend->surface, legend->rgba, width, height);
     return (struct segman_overlay){.rgba = legend->rgba,
                                    .width = width,
                                    .height = height,

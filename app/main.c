@@ -2,9 +2,23 @@
 #include "commands.h"
 
 #include "log.h"
+#include "window.h"
 
 #include <glib.h>
 #include <locale.h>
+
+/* In a window where nothing is to be written; to a file where there is no display. */
+static int segment(const struct app_options *options)
+{
+    bool no_display = true;
+    int code = app_window_wanted(options) ? app_window(options, &no_display) : APP_EXIT_DONE;
+
+    if (!no_display)
+        return code;
+    if (app_window_wanted(options))
+        app_log(SEGMAN_LOG_WARNING, "writing a file instead, as --no-window does");
+    return app_run(options);
+}
 
 static int dispatch(const struct app_options *options)
 {
@@ -18,7 +32,7 @@ static int dispatch(const struct app_options *options)
     case APP_DEVICES:
         return app_devices(options);
     default:
-        return app_run(options);
+        return segment(options);
     }
 }
 

@@ -11,6 +11,8 @@
 /** Commands, as bits: an option says which of them know it. */
 enum app_command { APP_SEGMENT = 1, APP_BENCH = 2, APP_INSPECT = 4, APP_DEVICES = 8, APP_ALL = 15 };
 
+/** Which picture a mask is drawn on: its own, or the newest one. */
+enum app_sync { APP_SYNC_ALIGNED, APP_SYNC_LATEST };
 enum app_mode { APP_MODE_WHOLE, APP_MODE_SLIDE };
 
 /** Every option's value. Texts are owned; NULL where not given. */
@@ -29,11 +31,18 @@ struct app_options {
     bool legend;
 
     char *model, *size;
-    int resize;    /**< enum segman_resize */
-    int mode;      /**< enum app_mode */
-    int precision; /**< enum segman_precision */
+    int resize;        /**< enum segman_resize */
+    int mode;          /**< enum app_mode */
+    int precision;     /**< enum segman_precision */
+    double smooth;     /**< segman_session_params.smooth */
+    double skip_still; /**< threshold in 8-bit levels; below 0: no frame is skipped */
     char *device;
     bool list_devices;
+
+    bool no_window, fullscreen, loop;
+    int vsync; /**< enum segman_vsync */
+    int sync;  /**< enum app_sync */
+    char *record;
 
     char *labels, *stats;
     char **dump; /**< NULL-terminated TENSOR=FILE texts */
@@ -46,7 +55,7 @@ struct app_options {
 
     int log_level; /**< enum segman_log_level */
     bool no_progress;
-    bool help, version;
+    bool help, version, validate;
 
     uint64_t given; /**< which options the command line had, a bit by table row */
 };
@@ -58,6 +67,7 @@ enum app_option_type {
     APP_OPTION_CHOICE, /**< int: index into choices */
     APP_OPTION_COUNT,  /**< uint64_t, decimal, k and M understood */
     APP_OPTION_SHARE,  /**< double 0..1 */
+    APP_OPTION_LEVEL,  /**< double 0..255, yes or no value: that in choices; no: -1 */
 };
 
 struct app_option {
@@ -65,9 +75,9 @@ struct app_option {
     char shorthand;       /**< or 0 */
     const char *argument; /**< as the help shows it; NULL for flags */
     const char *choices;  /**< words separated by | */
-    const char *help;
-    const char *group; /**< heading in the help */
-    unsigned commands; /**< enum app_command bits */
+    const char *help;     /**< NULL: known, not listed */
+    const char *group;    /**< heading in the help */
+    unsigned commands;    /**< enum app_command bits */
     enum app_option_type type;
     bool config; /**< allowed in the configuration file */
     size_t offset;

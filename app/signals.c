@@ -16,6 +16,7 @@ static struct {
     GMutex lock;
     struct pipe_source *source;
     gint received;
+    bool started;
 } state;
 
 static void ask(int number)
@@ -62,6 +63,8 @@ bool app_signals_start(struct segman_error *error)
 {
     pthread_t thread;
 
+    if (state.started)
+        return true;
     sigemptyset(&state.set);
     sigaddset(&state.set, SIGINT);
     sigaddset(&state.set, SIGTERM);
@@ -69,6 +72,7 @@ bool app_signals_start(struct segman_error *error)
     if (pthread_sigmask(SIG_BLOCK, &state.set, NULL) != 0 || pthread_create(&thread, NULL, watch, NULL) != 0)
         return segman_fail(error, SEGMAN_ERROR_MEMORY, "the signal thread could not be started");
     pthread_detach(thread);
+    state.started = true;
     return true;
 }
 

@@ -7,7 +7,7 @@
 
 #include "pipeline/pipeline.h"
 
-/** Before any other thread starts: they inherit the blocked signals. Once a process. */
+/** Before any other thread starts: they inherit the blocked signals. A second call does nothing. */
 bool app_signals_start(struct segman_error *error);
 /** The source to be stopped by the first signal; NULL before it is destroyed. */
 void app_signals_watch(struct pipe_source *source);

@@ -22,6 +22,7 @@ struct pipe_decoder {
     uint64_t packets, frames; /* into the video decoder, out of it */
     uint32_t decoders;        /* where there are several, or fields, packets are not frames */
     bool vp8, theora, fields;
+    bool full_range;          /* an MP4 says so */
     bool cut;                 /* the file's end is missing */
     uint32_t rotation;
     bool flipped;
@@ -31,9 +32,10 @@ struct pipe_decoder {
     GPtrArray *streams;       /* of struct pipe_stream */
     GstSample *first;         /* prerolled, not yet read */
     int64_t last_ns, step_ns; /* to guess a missing time */
+    int64_t base_ns;          /* of running time 0: where the last seek went */
     int64_t duration_ns;      /* -1 unknown */
     uint64_t pushed;          /* bytes of a stream that cannot be sought */
-    uint64_t patch_offset;    /* of the MP4 header's duration, see plug.c; 0: none */
+    uint64_t patch_offset;    /* of the MP4 header's duration, see mp4_head.c; 0: none */
     uint32_t patch_bytes;
     uint64_t patch_value;
 };
@@ -41,6 +43,7 @@ struct pipe_decoder *pipe_decoder_open(const struct pipe_input *input, const cha
 void pipe_decoder_destroy(struct pipe_decoder *d);
 /** One frame; duration -1 and name empty. */
 enum pipe_status pipe_decoder_read(struct pipe_decoder *d, struct pipe_frame *frame, struct segman_error *error);
+bool pipe_decoder_seek(struct pipe_decoder *d, int64_t pts_ns, struct segman_error *error);
 void pipe_decoder_stop(struct pipe_decoder *d);
 uint64_t pipe_decoder_corrupt(struct pipe_decoder *d);
 /** Caps of the first frame; NULL before. */
@@ -49,6 +52,12 @@ GstCaps *pipe_decoder_caps(struct pipe_decoder *d);
 /* ---- plug.c */
 /** Has decodebin decode video only, and damaged frames counted. */
 void pipe_plug(struct pipe_decoder *d, GstElement *uridecodebin);
+
+/* ---- mp4_head.c */
+/** Reads the header of a local MP4 (others: does nothing): duration, whether its end is missing, full range. */
+void pipe_mp4_head_file(struct pipe_decoder *d);
+/** Where nothing can be read ahead, the header is found as it passes (cut in two by buffers: not at all). */
+void pipe_mp4_head_stream(struct pipe_decoder *d, GstBuffer *buffer, uint64_t start);
 
 /* ---- tail.c */
 /** Bin of videoconvert, videoflip and appsink (a reference to it in d->appsink), with rotation obeyed. */

@@ -89,6 +89,8 @@ static void describe_times(struct pipe_source *s, const GstVideoInfo *video)
     struct pipe_source_info *info = &s->info;
     info->fps_num = (uint32_t)MAX(video->fps_n, 0);
     info->fps_den = (uint32_t)MAX(video->fps_d, 1);
+    if (info->fps_num / info->fps_den > 1000) /* of a file with a single frame that has no length */
+        info->fps_num = 0;
     info->duration_ns = s->decoder->duration_ns;
     info->frames = -1;
     if (info->kind == PIPE_KIND_IMAGE)
@@ -270,6 +272,32 @@ enum pipe_status pipe_source_read(struct pipe_source *s, struct pipe_frame *fram
     else if (status != PIPE_STOPPED)
         mark_ended(s);
     return status;
+}
+
+/** The file that is shown at this time comes next. */
+static bool seek_image(struct pipe_source *s, int64_t pts_ns, struct segman_error *error)
+{
+    double at = floor((double)MAX(pts_ns, 0) * 1e-9 * s->image_fps + 1e-6);
+    guint last = s->input.files->len - 1;
+
+    s->file = at < last ? (guint)at : last;
+    s->frames = s->file;
+    return s->frames > 0 || open_next_image(s, error); /* the first file is open before it is read */
+}
+
+bool pipe_source_seek(struct pipe_source *s, int64_t pts_ns, struct segman_error *error)
+{
+    bool good;
+
+    if (s->info.kind == PIPE_KIND_LIVE || s->info.kind == PIPE_KIND_IMAGE)
+        return segman_fail(error, SEGMAN_ERROR_UNSUPPORTED, "%s cannot be sought", s->input.name);
+    good = s->input.files ? seek_image(s, pts_ns, error) : pipe_decoder_seek(s->decoder, pts_ns, error);
+    if (!good)
+        return false;
+    g_mutex_lock(&s->lock);
+    s->ended = false;
+    g_mutex_unlock(&s->lock);
+    return true;
 }
 
 void pipe_source_stop(struct pipe_source *s)

@@ -46,12 +46,24 @@ vec4 erf4(vec4 x)
     return sign(x) * (1.0 - p * exp(-a * a));
 }
 
+vec4 gelu(vec4 v)
+{
+#ifdef F16
+    // The logistic function of an odd polynomial fitted to the normal distribution: absolute error below 2.6e-5, less than the
+    // rounding of a half from 0.05 on, for half of the instructions.
+    vec4 q = min(v * v, 28.0);
+    return v / (1.0 + exp2(-v * (2.3011213 + q * (0.10677573 - 0.0010142639 * q))));
+#else
+    return 0.5 * v * (1.0 + erf4(v * 0.70710678118654752));
+#endif
+}
+
 vec4 activate(vec4 v, uint act)
 {
     if (act == ACT_RELU)
         return max(v, 0.0);
     if (act == ACT_GELU)
-        return 0.5 * v * (1.0 + erf4(v * 0.70710678118654752));
+        return gelu(v);
     if (act == ACT_SILU)
         return v / (1.0 + exp(-v));
     return v;

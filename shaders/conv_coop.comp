@@ -18,27 +18,29 @@ layout(constant_id = 0) const uint WG = 128;     // invocations
 layout(constant_id = 1) const uint SG_M = 2;     // subgroups along the pixels,
 layout(constant_id = 2) const uint SG_N = 2;     // the channels,
 layout(constant_id = 3) const uint SG_K = 1;     // k
-layout(constant_id = 4) const uint BUFFERS = 2;  // tiles in shared memory: 1 or 2
-layout(constant_id = 12) const uint FRAGS_M = 2; // matrices of a subgroup
-layout(constant_id = 13) const uint FRAGS_N = 2;
-layout(constant_id = 14) const uint FRAGS_K = 2;
-layout(constant_id = 15) const uint M = 16;      // size of a matrix
-layout(constant_id = 16) const uint N = 16;
-layout(constant_id = 17) const uint K = 16;
-layout(constant_id = 18) const uint SHARED = 1216; // octs of shared memory
+layout(constant_id = 4) const uint SHARED = 608; // octs of shared memory
+layout(constant_id = 13) const uint FRAGS_M = 2; // matrices of a subgroup
+layout(constant_id = 14) const uint FRAGS_N = 2;
+layout(constant_id = 15) const uint FRAGS_K = 2;
+layout(constant_id = 16) const uint M = 16;      // size of a matrix
+layout(constant_id = 17) const uint N = 16;
+layout(constant_id = 18) const uint K = 16;
 #include "conv.glsl"
 
-layout(std430, binding = 0) readonly buffer X8 { uvec4 x8[]; };
-layout(std430, binding = 1) readonly buffer W8 { uvec4 w8[]; }; // [tile of n][k][BN]
+layout(std430, binding = 0) restrict readonly buffer X8 { uvec4 x8[]; };
+layout(std430, binding = 1) restrict readonly buffer W8 { uvec4 w8[]; }; // [tile of n][k][BN]
 
 const uint BM = SG_M * FRAGS_M * M, BN = SG_N * FRAGS_N * N, BK = SG_K * FRAGS_K * K;
 const uint KO = BK / 8;                             // octs of k in a tile; divides WG
 const uint STRIDE_X = KO + 1, STRIDE_W = BN / 8 + 1; // octs of a row in shared memory
-const uint TILE_X = BM * STRIDE_X, TILE = TILE_X + BK * STRIDE_W;
+const uint TILE_X = BM * STRIDE_X;
 const uint LOADS_X = BM * KO, LOADS_W = BK * BN / 8;
 const uint NX = (LOADS_X + WG - 1) / WG, NW = (LOADS_W + WG - 1) / WG; // octs that an invocation stages
+const uint SIZE = WG / (SG_M * SG_N * SG_K);                           // of a subgroup
 const uint QUADS = FRAGS_N * N / 4;                                    // of a row of a subgroup's sums
 const uint STRIP = M * (QUADS + 1);                                    // shared memory of one row of matrices
+const uint LANES = SG_K * SIZE;                                        // that finish a strip
+const uint TRIPS = (M * QUADS + LANES - 1) / LANES;
 
 shared uvec4 tile[SHARED];
 
@@ -73,6 +75,7 @@ uvec4 fetch_x(ivec2 from, cursor at)
     return valid ? x8[((uint(q.y) * p.in_w + uint(q.x)) * p.x_stride + p.x_offset) / 2 + at.c] : uvec4(0);
 }
 
+// Starts reading tile `step`.
 void fetch(uint step, cursor at)
 {
     uint from = (gl_WorkGroupID.x * (p.params / p.nq) + step * BK) * (BN / 8);
@@ -83,30 +86,30 @@ void fetch(uint step, cursor at)
             next_w[i] = w8[from + id + i * WG];
 }
 
-void stage(uint base)
+void stage()
 {
     [[unroll]] for (uint i = 0; i < NX; i++) {
         uint e = id + i * WG;
         if (LOADS_X % WG == 0 || e < LOADS_X)
-            tile[base + e / KO * STRIDE_X + e % KO] = next_x[i];
+            tile[e / KO * STRIDE_X + e % KO] = next_x[i];
     }
     [[unroll]] for (uint i = 0; i < NW; i++) {
         uint e = id + i * WG;
         if (LOADS_W % WG == 0 || e < LOADS_W)
-            tile[base + TILE_X + e / (BN / 8) * STRIDE_W + e % (BN / 8)] = next_w[i];
+            tile[TILE_X + e / (BN / 8) * STRIDE_W + e % (BN / 8)] = next_w[i];
     }
 }
 
-void multiply(uint base, uint sm, uint sn, uint sk)
+void multiply(uint sm, uint sn, uint sk)
 {
     [[unroll]] for (uint k = 0; k < FRAGS_K; k++) {
         uint row = (sk * FRAGS_K + k) * K;
         coopmat<float16_t, gl_ScopeSubgroup, M, K, gl_MatrixUseA> a[FRAGS_M];
         [[unroll]] for (uint i = 0; i < FRAGS_M; i++)
-            coopMatLoad(a[i], tile, base + (sm * FRAGS_M + i) * M * STRIDE_X + row / 8, STRIDE_X, gl_CooperativeMatrixLayoutRowMajor);
+            coopMatLoad(a[i], tile, (sm * FRAGS_M + i) * M * STRIDE_X + row / 8, STRIDE_X, gl_CooperativeMatrixLayoutRowMajor);
         [[unroll]] for (uint j = 0; j < FRAGS_N; j++) {
             coopmat<float16_t, gl_ScopeSubgroup, K, N, gl_MatrixUseB> b;
-            coopMatLoad(b, tile, base + TILE_X + row * STRIDE_W + (sn * FRAGS_N + j) * N / 8, STRIDE_W,
+            coopMatLoad(b, tile, TILE_X + row * STRIDE_W + (sn * FRAGS_N + j) * N / 8, STRIDE_W,
                         gl_CooperativeMatrixLayoutRowMajor);
             [[unroll]] for (uint i = 0; i < FRAGS_M; i++)
                 acc[i * FRAGS_N + j] = coopMatMulAdd(a[i], b, acc[i * FRAGS_N + j]);
@@ -114,21 +117,61 @@ void multiply(uint base, uint sm, uint sn, uint sk)
     }
 }
 
-// The sums go through shared memory, a row of matrices at a time; the subgroups that split k finish one strip together.
-void finish(uint m0, uint n0, uint sm, uint sn, uint sk)
+// Where a subgroup's part of the workgroup's tile lies, and what finishing it needs from memory.
+struct part {
+    uint m, n;     // first pixel, first quad
+    uint sums;     // of its strip, and those of the subgroups that share it, in shared memory
+    uint sk, lane; // among the LANES
+};
+vec4 bias[TRIPS];
+QUAD added[FRAGS_M * TRIPS];
+
+// Reads ahead: by the time that the sums are there, so are these.
+void prepare(part at)
 {
-    uint of = (sm * SG_N + sn) * SG_K, lane = sk * gl_SubgroupSize + gl_SubgroupInvocationID;
+    [[unroll]] for (uint t = 0; t < TRIPS; t++) {
+        uint e = min(at.lane + t * LANES, M * QUADS - 1);
+        bias[t] = param(at.n + e % QUADS);
+        [[unroll]] for (uint i = 0; i < FRAGS_M; i++)
+            added[i * TRIPS + t] = residual(min(at.m + i * M + e / QUADS, p.m - 1), at.n + e % QUADS);
+    }
+}
+
+// Those who share a strip wait for each other.
+void meet()
+{
+    if (SG_K == 1)
+        subgroupBarrier();
+    else
+        barrier();
+}
+
+// The sums go through shared memory, a row of matrices at a time; the subgroups that split k finish one strip together.
+void finish(part at)
+{
+    barrier();
     [[unroll]] for (uint i = 0; i < FRAGS_M; i++) {
-        barrier();
+        vec4 v[TRIPS];
+        if (i > 0)
+            meet();
         [[unroll]] for (uint j = 0; j < FRAGS_N; j++)
-            coopMatStore(acc[i * FRAGS_N + j], tile, (of + sk) * STRIP + j * N / 4, QUADS + 1, gl_CooperativeMatrixLayoutRowMajor);
-        barrier();
-        for (uint e = lane; e < M * QUADS; e += SG_K * gl_SubgroupSize) {
-            uint row = e / QUADS, quad = e % QUADS, at = of * STRIP + row * (QUADS + 1) + quad;
-            vec4 v = uintBitsToFloat(tile[at]);
+            coopMatStore(acc[i * FRAGS_N + j], tile, at.sums + at.sk * STRIP + j * N / 4, QUADS + 1, gl_CooperativeMatrixLayoutRowMajor);
+        meet();
+        [[unroll]] for (uint t = 0; t < TRIPS; t++) {
+            uint e = min(at.lane + t * LANES, M * QUADS - 1), from = at.sums + e / QUADS * (QUADS + 1) + e % QUADS;
+            v[t] = uintBitsToFloat(tile[from]);
             [[unroll]] for (uint k = 1; k < SG_K; k++)
-                v += uintBitsToFloat(tile[at + k * STRIP]);
-            epilogue(m0 + (sm * FRAGS_M + i) * M + row, n0 + sn * QUADS + quad, v);
+                v[t] += uintBitsToFloat(tile[from + k * STRIP]);
+        }
+        QUAD result[TRIPS];
+        [[unroll]] for (uint t = 0; t < TRIPS; t++) {
+            uint e = at.lane + t * LANES;
+            result[t] = finished(min(at.m + i * M + e / QUADS, p.m - 1), at.n + e % QUADS, v[t], bias[t], added[i * TRIPS + t]);
+        }
+        [[unroll]] for (uint t = 0; t < TRIPS; t++) {
+            uint e = at.lane + t * LANES, m = at.m + i * M + e / QUADS, n = at.n + e % QUADS;
+            if ((M * QUADS % LANES == 0 || e < M * QUADS) && m < p.m && n < p.n_store)
+                y[m * p.y_stride + p.y_offset + n] = result[t];
         }
     }
 }
@@ -136,8 +179,10 @@ void finish(uint m0, uint n0, uint sm, uint sn, uint sk)
 void main()
 {
     uint sg = gl_SubgroupID, sk = sg % SG_K, sn = sg / SG_K % SG_N, sm = sg / (SG_K * SG_N);
+    part mine = part(gl_WorkGroupID.y * BM + sm * FRAGS_M * M, gl_WorkGroupID.x * (BN / 4) + sn * QUADS, (sg - sk) * STRIP, sk,
+                     sk * SIZE + gl_SubgroupInvocationID);
     uint m0 = gl_WorkGroupID.y * BM, steps = (p.kq / 2 + KO - 1) / KO;
-    id = sg * gl_SubgroupSize + gl_SubgroupInvocationID;
+    id = sg * SIZE + gl_SubgroupInvocationID;
     [[unroll]] for (uint i = 0; i < NX; i++) {
         uint m = m0 + (id + i * WG) / KO;
         origin[i] = LINEAR ? ivec2((min(m, p.m - 1) * p.x_stride + p.x_offset) / 2, 0) : window(m);
@@ -148,19 +193,18 @@ void main()
     cursor at = cursor(0, 0);
     advance(at, id % KO);
     fetch(0, at);
+    prepare(mine);
     for (uint step = 0;; step++) {
-        uint base = step % BUFFERS * TILE;
-        stage(base);
+        stage();
         barrier();
         if (step + 1 < steps) {
             advance(at, KO);
             fetch(step + 1, at);
         }
-        multiply(base, sm, sn, sk);
+        multiply(sm, sn, sk);
         if (step + 1 == steps)
             break;
-        if (BUFFERS == 1)
-            barrier();
+        barrier();
     }
-    finish(m0, gl_WorkGroupID.x * (BN / 4), sm, sn, sk);
+    finish(mine);
 }

@@ -3,6 +3,8 @@
 // the first of equal maxima wins. With crops, a pixel sums the logits of all crops that cover it, each with its own
 // edges repeated; the mean's divisor is common to all classes and changes no maximum. Without crops, only the quads of
 // classes that frame_candidates.comp has left are looked at.
+// With CONFIDENCE, also the label's probability: softmax over the classes' interpolated (mean) logits, summed on the way;
+// all classes are looked at then.
 // An invocation makes four pixels of a row: one word. Columns are interpolated vertically first and shared.
 #version 450
 #extension GL_GOOGLE_include_directive : require
@@ -13,6 +15,7 @@
 layout(local_size_x = 8, local_size_y = 8) in;
 layout(constant_id = 0) const uint SLIDE = 0;
 layout(constant_id = 1) const uint SHARE = 1; // the four pixels need at most three columns
+layout(constant_id = 2) const uint CONFIDENCE = 0;
 
 layout(std430, binding = 0) readonly buffer L { QUAD logits[]; };
 // SLIDE: origin x, y in pixels of the resized image; first quad; origin in logits x | y << 16. The whole image binds
@@ -20,6 +23,7 @@ layout(std430, binding = 0) readonly buffer L { QUAD logits[]; };
 layout(std430, binding = 1) readonly buffer C { uvec4 crops[]; };
 layout(std430, binding = 1) readonly buffer Q { uvec2 candidates[]; };
 layout(std430, binding = 2) writeonly buffer O { uint labels[]; };
+layout(std430, binding = 3) writeonly buffer W { uint confidence[]; };
 layout(push_constant) uniform PUSH { frame_labels_push p; };
 
 const float LOWEST = -3.402823466e38;
@@ -127,6 +131,10 @@ vec4 covered(uvec4 crop)
 // Bits of the quads that may win at one of the pixels.
 uvec2 remaining()
 {
+    if (CONFIDENCE != 0) {
+        uint n = (p.classes + 3) / 4;
+        return uvec2(n < 32 ? (1u << n) - 1u : ~0u, n < 33 ? 0u : n < 64 ? (1u << (n - 32)) - 1u : ~0u);
+    }
     uint first = uint(row + 1) * (p.grid_width + 1) + 1; // cells count from -1, -1
     uvec2 bits = candidates[first + cell.x] | candidates[first + cell.w];
     if (SHARE == 0)
@@ -145,6 +153,8 @@ uvec2 covering_crops()
 
 vec4 best = vec4(LOWEST);
 uvec4 label = uvec4(0);
+vec4 total = vec4(0); // of exp(logit - best)
+vec4 mean = vec4(1);  // one over the crops that are summed
 
 void choose(uint q, vec4 v[4])
 {
@@ -152,6 +162,10 @@ void choose(uint q, vec4 v[4])
         uint id = 4 * q + c;
         vec4 candidate = id < p.classes ? vec4(v[0][c], v[1][c], v[2][c], v[3][c]) : vec4(LOWEST);
         bvec4 better = greaterThan(candidate, best);
+        if (CONFIDENCE != 0 && id < p.classes) {
+            vec4 e = exp(-abs(candidate - best) * mean); // 0 the first time: best is LOWEST
+            total = mix(total + e, total * e + 1.0, better);
+        }
         best = mix(best, candidate, better);
         label = mix(label, uvec4(id), better);
     }
@@ -163,6 +177,12 @@ void slide()
     uint first_crop = covering.x != 0 ? findLSB(covering.x) : 32 + findLSB(covering.y);
     Taps first = taps(crops[first_crop]);
     vec4 first_cover = covered(crops[first_crop]);
+    if (CONFIDENCE != 0) {
+        vec4 over = vec4(0);
+        for (uint k = 0; k < p.crops; k++)
+            over += covered(crops[k]);
+        mean = 1.0 / max(over, vec4(1));
+    }
     if (covering.x != 0)
         covering.x &= covering.x - 1;
     else
@@ -202,6 +222,11 @@ void main()
         slide();
     else
         whole();
-    label *= uvec4(lessThan(x + uvec4(0, 1, 2, 3), uvec4(p.width)));
+    uvec4 inside = uvec4(lessThan(x + uvec4(0, 1, 2, 3), uvec4(p.width)));
+    label *= inside;
+    if (CONFIDENCE != 0) {
+        uvec4 c = uvec4(clamp(255.0 / total + 0.5, vec4(0), vec4(255))) * inside;
+        confidence[(y * p.label_stride + x) / 4] = c.x | c.y << 8 | c.z << 16 | c.w << 24;
+    }
     labels[(y * p.label_stride + x) / 4] = label.x | label.y << 8 | label.z << 16 | label.w << 24;
 }

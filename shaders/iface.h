@@ -28,7 +28,6 @@ struct conv_push {
     uint rq;                 /* quads of the residual's channels: behind them a view has others */
     uint turns;              /* first quad of the rotary table in the weights' buffer */
     uint turn_quads;         /* C / 4 of a qkv tensor: so many quads of q, then of k, are rotated */
-    uint head_quads;         /* d / 4 */
 };
 
 /* ---- dwconv.comp --------------------------------------------------------------------------------- */
@@ -81,23 +80,26 @@ struct pointwise_push {
     uint total;              /* quads to write */
 };
 
-/* ---- scan: scratch is one float32 buffer; its parts (z, products, states, sums) are given as offsets in quads ---- */
+/* ---- scan: strides and offsets in quads; quads and pairs of channels -------------------------------- */
+
 struct scan_project_push {
-    uint pixels, quads, outputs; /* quads of x's channels, of z */
+    uint pixels, w, h;
+    uint plane, outputs; /* quads of a plane of z, planes */
     uint x_stride, x_offset;
+};
+struct scan_whole_push {
+    uint pixels, w, h;
+    uint pairs, plane;
+    uint x_stride, x_offset, y_stride, y_offset;
 };
 struct scan_tile_push {
     uint h, w, quads, pad; /* pad: quads written a pixel, those from `quads` on as zeros */
+    uint plane;
     uint x_stride, x_offset, y_stride, y_offset;
-    uint ranks; /* quads of z a direction */
-    uint products, states;
 };
 struct scan_carry_push {
     uint quads;
     uint rows, columns; /* chunks of a sequence along the rows, along the columns */
-    uint segment;       /* chunks of a segment */
-    uint segments;      /* room a sequence has for segments in sums */
-    uint products, states, sums;
 };
 
 /* ---- copy (one input of a concat), unshuffle, resize ---- */
@@ -191,6 +193,32 @@ struct frame_input_push { /* packed RGB -> network input */
     float std_r, std_g, std_b;
 };
 
+struct frame_motion_push { /* network input -> difference of each cell from the picture of its evidence */
+    uint grid_width, grid_height; /* cells of a crop: its logits */
+    uint ratio;                   /* pixels of the input a cell, along each axis */
+    uint width, stride4, offset4; /* of the input */
+    uint first;                   /* cell of the crop in the buffers of all */
+    float std_r, std_g, std_b;
+};
+
+struct frame_evidence_push { /* logits -> evidence over time */
+    uint grid_width, grid_height;
+    uint quads; /* of classes; of a cell of the evidence */
+    uint stride4, offset4;
+    uint first;
+    float smoothing; /* most weight of the past */
+};
+
+struct frame_decide_push { /* differences -> whether the network runs */
+    uint words; /* of all group counts */
+    float threshold;
+};
+
+/* Differences are in 8-bit levels: up to LOW the past has its full weight, from HIGH on none. */
+#define FRAME_MOTION_LOW  4.0
+#define FRAME_MOTION_HIGH 12.0
+#define FRAME_MOTION_NONE 1e30 /* of a frame without a past */
+
 struct frame_candidates_push { /* logits -> classes that may win between four logits */
     uint grid_width, grid_height;
     uint stride4, offset4;
@@ -237,6 +265,27 @@ struct frame_ycbcr_push { /* YCbCr planes -> planes of the view */
 #define FRAME_VIEW_MASK     1
 #define FRAME_VIEW_SIDE     2
 #define FRAME_VIEW_SOURCE   3
+#define FRAME_VIEW_CONFIDENCE 4 /* in a window only */
+
+/* ---- present.comp: what may change from draw to draw, read from a buffer ------------------------------------------ */
+
+#define PRESENT_OVERLAYS 6
+
+struct present_frame {
+    uint width, height;            /* of the window */
+    uint x, y, view_width, view_height; /* where the view goes in it; 0 x 0: nowhere */
+    uint frame_width, frame_height;
+    uint stride, label_stride;     /* pixels of the picture, bytes of labels and confidence */
+    uint view;                     /* FRAME_VIEW_... */
+    uint source_bgr, window_bgr;
+    float scale_x, scale_y;        /* pixels of the view, at the frame's size, a pixel of the window */
+    uint taps_x, taps_y;           /* samples a pixel of the window along each axis */
+    uint overlay_x[PRESENT_OVERLAYS], overlay_y[PRESENT_OVERLAYS]; /* pixels of the window, the part inside it */
+    uint overlay_width[PRESENT_OVERLAYS], overlay_height[PRESENT_OVERLAYS];
+    uint overlay_offset[PRESENT_OVERLAYS], overlay_stride[PRESENT_OVERLAYS]; /* words of the texts' buffer */
+    uint colour[256];              /* R | G << 8 | B << 16, by label */
+    uint weight[256];              /* 0..65536 */
+};
 
 #ifdef __STDC__
 #undef uint

@@ -1,38 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the two passes over the tiles of the selective scan share.
 //
-// A sequence (direction k: 0 rows, 1 columns, 2 and 3 the same reversed) is cut into chunks of at most SIDE pixels, and
-// the chunks of all four directions tile the map in SIDE x SIDE squares: row i of a tile is a chunk of the row scans,
-// column j a chunk of the column scans. So one workgroup reads its pixels once, in place, for all directions.
-//
-//   h = a h + b,  a = exp(dt A),  b = dt B u,  dt = softplus(W_k z_k + bias_k),  y = sum over k of C h + D u
-//
-// z, of the first pass, holds (B, C, dt's low rank ...) of the four directions: (pixels, 4, ranks) quads.
+// A sequence is cut into chunks of at most SIDE pixels, and the chunks of all four directions tile the map in SIDE x SIDE
+// squares: row i of a tile is a chunk of the row scans, column j a chunk of the column scans. So one workgroup reads its
+// pixels once, in place, for all directions: an invocation scans one chunk of one quad of channels.
 #ifndef SCAN_GLSL
 #define SCAN_GLSL
 
-#define SIDE 8
-#define GROUP 128
+#include "scan_math.glsl"
 
-layout(local_size_x = GROUP) in;
-layout(constant_id = 0) const uint LANES = 16; // quads of channels a workgroup: 16 (one tile) or 8 (two tiles)
+#define SIDE 8
+
+layout(local_size_x_id = 0) in; // 4 SIDE LANES
+layout(constant_id = 1) const uint LANES = 4; // quads of channels a workgroup
+layout(constant_id = 2) const uint RANKS = 1; // quads of z a direction
 
 layout(push_constant) uniform PUSH { scan_tile_push push; };
 layout(std430, binding = 0) readonly buffer X { QUAD x[]; };
-layout(std430, binding = 1) SCRATCH_ACCESS buffer SCRATCH { vec4 scratch[]; };
-layout(std430, binding = 2) readonly buffer PARAMETERS { vec4 parameters[]; }; // W (4, 4 ranks - 2, quads), bias, A log2(e) (4, quads), D (quads)
+layout(std430, binding = 1) readonly buffer Z { QUAD z[]; };
+layout(std430, binding = 2) readonly buffer PARAMETERS { vec4 weight[]; }; // W (4, RANKS, 4 quads)
+layout(std430, binding = 3) readonly buffer VECTORS { vec4 vectors[]; };   // bias, A (4, quads), D (quads)
+layout(std430, binding = 4) STATES_ACCESS buffer STATES { vec4 states[]; }; // (chunks, quads): product and state
 
 // Where this invocation works: `line` is a row of the tile for the row scans, a column for the column scans.
 struct place {
-    uvec2 tile;      // column, row
-    uint line, quad; // quad of the output's; beyond those of the channels: padding
+    uvec2 tile;        // column, row
+    uint sequence;     // 0 rows, 1 rows reversed, 2 columns, 3 columns reversed
+    uint line, quad;   // quad of the output's; beyond those of the channels: padding
 };
 
 place find_place()
 {
-    uint line = gl_LocalInvocationID.x / LANES;
-    uvec2 tile = uvec2(gl_WorkGroupID.y * (GROUP / (SIDE * LANES)) + line / SIDE, gl_WorkGroupID.z);
-    return place(tile, line % SIDE, gl_WorkGroupID.x * LANES + gl_LocalInvocationID.x % LANES);
+    uint line = gl_LocalInvocationID.x / LANES, quad = gl_WorkGroupID.x * LANES + gl_LocalInvocationID.x % LANES;
+    return place(gl_WorkGroupID.yz, line / SIDE, line % SIDE, quad);
 }
 
 // The quad to compute with: lanes of the padding repeat the last one.
@@ -45,13 +45,13 @@ uint computed_quad(place at)
 // reversed sequence steps back). count is 0 outside of the map.
 struct chunk {
     uint k, pixel, stride, count;
-    uint state; // where its product and its state lie, in quads after push.products and push.states
+    uint state; // where its product lies; its state follows
 };
 
-// sequence: 0 rows, 1 rows reversed, 2 columns, 3 columns reversed. Their states lie one after the other.
-chunk chunk_of(uint sequence, place at)
+// The states of the sequences lie one after the other.
+chunk chunk_of(place at)
 {
-    bool columns = sequence >= 2, reversed = sequence % 2 == 1;
+    bool columns = at.sequence >= 2, reversed = at.sequence % 2 == 1;
     uvec2 size = uvec2(push.w, push.h), tiles = (size + SIDE - 1) / SIDE, step = uvec2(1, push.w), tile = at.tile;
     uint before = 0, n = tiles.x * size.y; // chunks
     if (columns) {
@@ -65,7 +65,7 @@ chunk chunk_of(uint sequence, place at)
     // From here on x runs along the sequence, y across.
     uint first = tile.x * SIDE, across = tile.y * SIDE + at.line, index = across * tiles.x + tile.x;
     chunk c;
-    c.k = sequence / 2 + sequence % 2 * 2;
+    c.k = at.sequence / 2 + at.sequence % 2 * 2;
     c.count = across < size.y && first < size.x ? min(SIDE, size.x - first) : 0;
     c.pixel = across * step.y + first * step.x;
     c.stride = step.x;
@@ -75,7 +75,7 @@ chunk chunk_of(uint sequence, place at)
         before += n;
         index = n - 1 - index;
     }
-    c.state = (before + index) * push.quads + computed_quad(at);
+    c.state = ((before + index) * push.quads + computed_quad(at)) * 2;
     return c;
 }
 
@@ -84,63 +84,36 @@ uint pixel_at(chunk c, uint i)
     return c.pixel + min(i, c.count - 1) * c.stride;
 }
 
-// log(1 + exp(v)) = max(v, 0) + 2 atanh(s), s = e / (2 + e), e = exp(-|v|): exact to rounding for every v, no log.
-vec4 softplus(vec4 v)
+// a, b and C of the chunk's pixels. Past its end a is 1 and b is 0.
+void load_steps(chunk c, uint quad, out vec4 a[SIDE], out vec4 b[SIDE], out float to_y[SIDE])
 {
-    vec4 e = exp(-abs(v));
-    vec4 s = e / (2.0 + e);
-    vec4 t = s * s;
-    vec4 p = 1.0 + t * (0.33333161 + t * (0.20012298 + t * (0.13982579 + t * 0.14078889)));
-    return max(v, 0.0) + 2.0 * s * p;
-}
-
-void load_chunk(chunk c, uint quad, out vec4 u[SIDE])
-{
-    [[unroll]] for (uint i = 0; i < SIDE; ++i)
-        u[i] = load_quad(x[pixel_at(c, i) * push.x_stride + push.x_offset + quad]);
-}
-
-// Quad j of z of the chunk's pixels: lanes of a line read the same.
-void load_z(chunk c, uint j, out vec4 z[SIDE])
-{
-    [[unroll]] for (uint i = 0; i < SIDE; ++i)
-        z[i] = scratch[(pixel_at(c, i) * 4 + c.k) * push.ranks + j];
-}
-
-// dt and (B, C) of the chunk's pixels. Past its end dt is 0, which makes the step the identity.
-void steps(chunk c, uint quad, out vec4 dt[SIDE], out vec2 bc[SIDE])
-{
-    uint biases = 4 * (4 * push.ranks - 2) * push.quads, w = c.k * (4 * push.ranks - 2) * push.quads + quad;
-    vec4 bias = parameters[biases + c.k * push.quads + quad];
-    vec4 w0 = parameters[w], w1 = parameters[w + push.quads];
-    vec4 z[SIDE];
-    load_z(c, 0, z);
+    float to_state[SIDE];
+    vec4 u[SIDE];
     [[unroll]] for (uint i = 0; i < SIDE; ++i) {
-        bc[i] = z[i].xy;
-        dt[i] = bias + w0 * z[i].z + w1 * z[i].w;
+        u[i] = load_quad(x[pixel_at(c, i) * push.x_stride + push.x_offset + quad]);
+        a[i] = vectors[c.k * push.quads + quad];
     }
-    w += 2 * push.quads;
-    for (uint j = 1; j < push.ranks; ++j) {
-        w0 = parameters[w];
-        w1 = parameters[w + push.quads];
-        vec4 w2 = parameters[w + 2 * push.quads], w3 = parameters[w + 3 * push.quads];
-        load_z(c, j, z);
-        [[unroll]] for (uint i = 0; i < SIDE; ++i)
-            dt[i] += w0 * z[i].x + w1 * z[i].y + w2 * z[i].z + w3 * z[i].w;
-        w += 4 * push.quads;
+    [[unroll]] for (uint j = 0; j < RANKS; ++j) {
+        uint plane = c.k * RANKS + j, w = (plane * push.quads + quad) * 4;
+        vec4 w0 = weight[w], w1 = weight[w + 1], w2 = weight[w + 2], w3 = weight[w + 3];
+        [[unroll]] for (uint i = 0; i < SIDE; ++i) {
+            vec4 q = load_quad(z[plane * push.plane + pixel_at(c, i)]);
+            if (j == 0) {
+                to_state[i] = q.x;
+                to_y[i] = q.y;
+            }
+            if (j == 0)
+                a[i] += vec4(dot(w0.zw, q.zw), dot(w1.zw, q.zw), dot(w2.zw, q.zw), dot(w3.zw, q.zw));
+            else
+                a[i] += vec4(dot(w0, q), dot(w1, q), dot(w2, q), dot(w3, q));
+        }
     }
-    [[unroll]] for (uint i = 0; i < SIDE; ++i)
-        dt[i] = i < c.count ? softplus(dt[i]) : vec4(0.0);
-}
-
-vec4 decay_rate(uint k, uint quad)
-{
-    return parameters[(4 * (4 * push.ranks - 2) + 4 + k) * push.quads + quad];
-}
-
-vec4 skip_weight(uint quad)
-{
-    return parameters[(4 * (4 * push.ranks - 2) + 8) * push.quads + quad];
+    vec4 rate = vectors[(4 + c.k) * push.quads + quad];
+    [[unroll]] for (uint i = 0; i < SIDE; ++i) {
+        vec4 dt = i < c.count ? softplus(a[i]) : vec4(0.0);
+        a[i] = exp2(dt * rate);
+        b[i] = dt * to_state[i] * u[i];
+    }
 }
 
 #endif

@@ -1,74 +1,58 @@
 // SPDX-License-Identifier: Apache-2.0
-// Selective scan, between the passes over the tiles: replaces every chunk's state by the one the chunk starts with. An
-// invocation owns a segment of chunks. What comes before a workgroup is summed up by all its invocations together from
-// the segments' sums (pass scan_reduce; with at most LINES segments there is one workgroup and no such pass).
+// Selective scan, between the passes over the tiles: replaces every chunk's state by the one the chunk starts with. A
+// workgroup does one quad of channels of one sequence; each of its LINES invocations owns consecutive chunks.
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
 #include "common.glsl"
 #include "iface.h"
-#include "scan_carry.glsl"
 
-layout(constant_id = 0) const bool REDUCED = false;
+layout(local_size_x_id = 0) in; // LINES
+layout(constant_id = 1) const uint LINES = 128; // a multiple of RUN
+layout(constant_id = 2) const uint POOL = 288;
+#define BATCH 4 // chunks that are loaded at a time
 
-shared vec4 products[GROUP], states[GROUP];
+#define STATE vec4
+const uint WIDTH = 1, SEQUENCE = LINES, ENTRIES = LINES;
+#include "scan_join.glsl"
 
-void share(stretch s)
+layout(push_constant) uniform PUSH { scan_carry_push push; };
+layout(std430, binding = 0) buffer STATES { vec4 states[]; }; // (chunks, quads) of the four sequences: product and state
+
+void load_batch(uint at, uint count, out vec4 product[BATCH], out vec4 state[BATCH])
 {
-    barrier(); // the last exchange has been read
-    products[gl_LocalInvocationID.x] = s.product;
-    states[gl_LocalInvocationID.x] = s.state;
-    barrier();
-}
-
-// The state after the first `count` shared stretches of this lane.
-vec4 advance(vec4 state, uint lane, uint count)
-{
-    for (uint i = 0; i < count; ++i)
-        state = products[i * LANES + lane] * state + states[i * LANES + lane];
-    return state;
-}
-
-stretch load_sum(uint sequence, uint segment, uint quad)
-{
-    uint at = sum_at(sequence, segment, quad);
-    return stretch(scratch[at], scratch[at + push.quads]);
+    [[unroll]] for (uint i = 0; i < BATCH; ++i) {
+        uint c = 2 * (at + min(i, count - 1) * push.quads);
+        product[i] = i < count ? states[c] : vec4(1.0);
+        state[i] = i < count ? states[c + 1] : vec4(0.0);
+    }
 }
 
 void main()
 {
-    uint lane = gl_LocalInvocationID.x % LANES, line = gl_LocalInvocationID.x / LANES, group = gl_WorkGroupID.y;
-    uint sequence = gl_WorkGroupID.z, n = chunks(sequence);
-    if (group * LINES * push.segment >= n)
-        return; // the whole workgroup: sequences along rows and columns differ in length
-    uint quad = gl_WorkGroupID.x * LANES + lane;
-    bool live = quad < push.quads;
-    quad = min(quad, push.quads - 1);
-
-    vec4 state = vec4(0.0);
-    if (REDUCED && group > 0) {
-        stretch before = stretch(vec4(1.0), vec4(0.0));
-        for (uint i = 0; i < group; ++i)
-            before = join(before, load_sum(sequence, line * group + i, quad));
-        share(before);
-        state = advance(state, lane, LINES);
+    uint sequence = gl_WorkGroupID.y, n = sequence < 2 ? push.rows : push.columns;
+    uint before = sequence < 2 ? sequence * push.rows : 2 * push.rows + (sequence - 2) * push.columns;
+    uint each = (n + LINES - 1) / LINES, line = gl_LocalInvocationID.x;
+    uint first = min(line * each, n), count = min(first + each, n) - first, at = (before + first) * push.quads + gl_WorkGroupID.x;
+    vec4 product = vec4(1.0), state = vec4(0.0), products[BATCH], ends[BATCH];
+    for (uint i = 0; i < count; i += BATCH) {
+        load_batch(at + i * push.quads, count - i, products, ends);
+        [[unroll]] for (uint j = 0; j < BATCH; ++j) {
+            state = products[j] * state + ends[j];
+            product *= products[j];
+        }
     }
-
-    uint at = sequence_at(sequence) + quad, segment = group * LINES + line;
-    uint first = min(segment * push.segment, n), last = min(first + push.segment, n);
-    stretch own = stretch(vec4(1.0), vec4(0.0));
-    if (REDUCED && first < n)
-        own = load_sum(sequence, segment, quad);
-    else if (!REDUCED)
-        own = sum_of_chunks(at, first, last);
-    share(own);
-    state = advance(state, lane, line);
-
-    if (!live)
-        return;
-    for (uint i = first; i < last; ++i) {
-        uint c = at + i * push.quads;
-        vec4 product = scratch[push.products + c], end = scratch[push.states + c];
-        scratch[push.states + c] = state;
-        state = product * state + end;
+    pool[entry_at(line, 0)] = product;
+    pool[entry_at(line, 0) + 1] = state;
+    states_before();
+    state = pool[entry_at(line, 0) + 1];
+    for (uint i = 0; i < count; i += BATCH) {
+        if (each > BATCH) // else they are in hand
+            load_batch(at + i * push.quads, count - i, products, ends);
+        [[unroll]] for (uint j = 0; j < BATCH; ++j) {
+            if (i + j < count)
+                states[2 * (at + (i + j) * push.quads) + 1] = state;
+            state = products[j] * state + ends[j];
+        }
     }
 }

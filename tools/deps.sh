@@ -33,6 +33,7 @@ app=(
     libgstreamer1.0-dev
     libpango1.0-dev
     libpng-dev
+    libsdl2-dev
 )
 
 # what the tests use besides

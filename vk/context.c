@@ -35,3 +35,8 @@ uint32_t segman_context_validation_messages(const struct segman_context *context
 {
     return gpu_validation_messages(context->gpu);
 }
+
+uint32_t segman_context_allocations(const struct segman_context *context)
+{
+    return gpu_allocations(context->gpu);
+}

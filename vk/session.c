@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "context.h"
-#include "frame/frame.h"
+#include "session.h"
 
 #define DEFAULT_SLOTS 2
 #define GPU_PATIENCE_NS 60000000000ull    /* a frame that takes longer on a GPU will not come */
@@ -53,6 +53,8 @@ static bool check_params(const struct segman_model *model, const struct segman_s
         return false;
     if (p->slots > SEGMAN_MAX_SLOTS)
         return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "%u slots were asked for, at most %u are possible", p->slots, SEGMAN_MAX_SLOTS);
+    if (!(p->smooth >= 0 && p->smooth <= 1) || (p->skip_still && !(p->still_threshold >= 0)))
+        return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "Smoothing is a number from 0 to 1, a difference of still frames not negative");
     if (p->view != SEGMAN_VIEW_NONE && p->view_format != p->frame.format && !frame_is_rgb(p->view_format))
         return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "A view must have the frame's pixel format or an RGB format");
     return true;
@@ -80,6 +82,7 @@ static void on_recorded(void *user, struct gpu_commands *commands, const struct 
 static bool build_frames(struct segman_session *s, uint32_t crop_w, uint32_t crop_h, struct segman_error *error)
 {
     const struct segman_session_params *p = &s->params;
+    const struct net_pass *pass;
     struct frame_crop crops[FRAME_MAX_CROPS];
     uint32_t n = 0;
     if (p->crop) {
@@ -99,6 +102,12 @@ static bool build_frames(struct segman_session *s, uint32_t crop_w, uint32_t cro
                                         .crops = p->crop ? crops : NULL,
                                         .n_crops = n,
                                         .slots = p->slots,
+                                        .confidence = p->confidence,
+                                        .smooth = p->smooth,
+                                        .skip_still = p->skip_still,
+                                        .still_threshold = p->still_threshold,
+                                        .net_passes = (uint32_t)net_program_passes(s->net, &pass),
+                                        .keep = p->present,
                                         .recorded = on_recorded,
                                         .user = s};
     s->frame = frame_program_create(s->gpu, &params, error);
@@ -148,6 +157,7 @@ static bool record_slot(struct segman_session *s, uint32_t slot, struct segman_e
         return false;
     gpu_commands_serial(c, s->params.profile);
     gpu_commands_timer(c);
+    frame_record_decision(s->frame, slot, c);
     for (uint32_t crop = 0; crop < frame_program_crops(s->frame); crop++) {
         frame_record_input(s->frame, slot, c, crop);
         record_network(s, c);
@@ -171,7 +181,7 @@ static bool record_all(struct segman_session *s, struct segman_error *error)
 static bool create_commands(struct segman_session *s, struct segman_error *error)
 {
     const struct net_pass *pass;
-    size_t per_crop = net_program_passes(s->net, &pass) + 4;
+    size_t per_crop = net_program_passes(s->net, &pass) + 8;
     uint32_t timers = 2 + (s->params.profile ? (uint32_t)(per_crop * frame_program_crops(s->frame)) + 16 : 0);
     for (uint32_t i = 0; i < s->params.slots; i++) {
         s->commands[i] = gpu_commands_create(s->gpu, timers, error);
@@ -202,7 +212,7 @@ struct segman_session *segman_session_create(struct segman_model *model, const s
     if (!s->params.slots)
         s->params.slots = DEFAULT_SLOTS;
     if (s->params.precision == SEGMAN_PRECISION_AUTO)
-        s->params.precision = gpu_caps(s->gpu)->cpu ? SEGMAN_PRECISION_F32 : SEGMAN_PRECISION_F16;
+        s->params.precision = SEGMAN_PRECISION_F16;
     uint32_t w = params->crop && params->crop < params->net_width ? params->crop : params->net_width;
     uint32_t h = params->crop && params->crop < params->net_height ? params->crop : params->net_height;
     s->listing = true;
@@ -212,6 +222,9 @@ struct segman_session *segman_session_create(struct segman_model *model, const s
     s->listing = false;
     if (!record_all(s, error))
         goto fail;
+    struct segman_style style;
+    segman_style_default(&style, model, NULL);
+    segman_session_set_style(s, &style);
     return s;
 fail:
     segman_session_destroy(s);
@@ -262,6 +275,11 @@ bool segman_session_set_overlay(struct segman_session *s, const struct segman_ov
     return !record_again || record_all(s, error);
 }
 
+void segman_session_reset_history(struct segman_session *s)
+{
+    frame_reset_history(s->frame);
+}
+
 bool segman_session_begin(struct segman_session *s, struct segman_planes *planes, struct segman_error *error)
 {
     if (s->submitted - s->released >= s->params.slots)
@@ -293,7 +311,7 @@ bool segman_session_wait(struct segman_session *s, uint64_t timeout_ns, struct s
         return false;
     s->waited++;
     s->last_slot = slot;
-    *result = (struct segman_result){.user = s->user[slot]};
+    *result = (struct segman_result){.user = s->user[slot], .slot = slot};
     frame_result(s->frame, slot, result);
     uint32_t last = s->params.profile ? (uint32_t)s->n_passes + 1 : 1;
     result->gpu_ms = gpu_commands_time(c, last);
@@ -309,6 +327,16 @@ void segman_session_release(struct segman_session *s)
 uint32_t segman_session_in_flight(const struct segman_session *s)
 {
     return (uint32_t)(s->submitted - s->waited);
+}
+
+const struct frame_program *session_frames(const struct segman_session *s)
+{
+    return s->params.present ? s->frame : NULL;
+}
+
+uint32_t session_slots(const struct segman_session *s)
+{
+    return s->params.slots;
 }
 
 enum segman_precision segman_session_precision(const struct segman_session *s)

@@ -122,15 +122,45 @@ static struct segman_model *open_model(const struct golden *g, char name[64], st
     snprintf(name, 64, "synthetic:%s:%u", g->variant, g->classes);
     if (strcmp(g->variant, custom_architecture.variant))
         return segman_model_open(context, name, error);
-    snprintf(name, 64, "/tmp/segman-golden-%ld.safetensors", (long)getpid());
     struct segman_model *model = NULL;
-    if (custom_write(&custom_architecture, name))
-        model = segman_model_open(context, name, error);
+    const char *folder = getenv("TMPDIR");
+    char file[4096];
+    snprintf(file, sizeof(file), "%s/segman-golden-%ld.safetensors", folder && *folder ? folder : P_tmpdir, (long)getpid());
+    if (custom_write(&custom_architecture, file))
+        model = segman_model_open(context, file, error);
     else
-        segman_fail(error, SEGMAN_ERROR_IO, "cannot write %s", name);
-    unlink(name); /* stays mapped */
+        segman_fail(error, SEGMAN_ERROR_IO, "cannot write %s", file);
+    unlink(file); /* stays mapped */
     snprintf(name, 64, "custom:%u", g->classes);
     return model;
+}
+
+/* The golden's weights as a released checkpoint, beside it where there is one: the same network from another file. */
+static bool released(const char *golden, const struct golden *g, char name[512])
+{
+    const char *slash = strrchr(golden, '/');
+    snprintf(name, 512, "%.*ssegman_%s_%u_procedural.pth", slash ? (int)(slash + 1 - golden) : 0, golden, g->variant, g->classes);
+    return !access(name, R_OK);
+}
+
+static void test_released_checkpoint(void)
+{
+    for (size_t i = 0; i < n_paths; i++) {
+        struct golden g;
+        char name[512];
+        struct segman_error error = {0};
+        if (!golden_open(&g, path[i], &error))
+            continue;
+        if (released(path[i], &g, name)) {
+            struct segman_model *model = segman_model_open(context, name, &error);
+            CU_ASSERT_PTR_NOT_NULL(model);
+            printf("\n  %s:%s", name, model ? "" : error.message);
+            if (model)
+                run_session(model, &g, &(struct run){.what = "f32", .precision = SEGMAN_PRECISION_F32});
+            segman_model_destroy(model);
+        }
+        golden_close(&g);
+    }
 }
 
 static void run_all(const struct run *run)
@@ -230,6 +260,7 @@ int main(int argc, char **argv)
     CU_add_test(suite, "float32, unfused", test_unfused_f32);
     CU_add_test(suite, "float32", test_fused_f32);
     CU_add_test(suite, "float16", test_fused_f16);
+    CU_add_test(suite, "float32, from a .pth", test_released_checkpoint);
     CU_add_test(suite, "validation layer silent", test_validation_silent);
     CU_basic_set_mode(CU_BRM_VERBOSE);
     CU_basic_run_tests();

@@ -30,6 +30,8 @@ struct gpu_commands {
     bool out_of_memory;
     bool submitted;
     bool serial;
+    const struct gpu_buffer *counts; /* of groups; NULL: each pass has its own */
+    uint32_t *own_counts, n_counted;
 };
 
 struct gpu_commands *gpu_commands_create(struct gpu *gpu, uint32_t timers, struct segman_error *error)
@@ -97,11 +99,13 @@ bool gpu_commands_begin(struct gpu_commands *c, struct segman_error *error)
     GPU_TRY(vkBeginCommandBuffer(c->buffer, &info), "Recording commands");
     c->n_timers = 0;
     c->n_access = 0;
+    c->counts = NULL;
     c->out_of_memory = false;
     if (c->max_timers)
         vkCmdResetQueryPool(c->buffer, c->queries, 0, c->max_timers);
     /* Lists of one queue share buffers (the arena): wait for the lists submitted before. */
-    barrier(c, STAGES, READS | WRITES, STAGES, READS | WRITES);
+    barrier(c, STAGES | VK_PIPELINE_STAGE_2_DRAW_INDIRECT_BIT, READS | WRITES | VK_ACCESS_2_INDIRECT_COMMAND_READ_BIT, STAGES,
+            READS | WRITES);
     return true;
 fail:
     return false;
@@ -155,6 +159,29 @@ static struct access access_of(struct gpu_range range, bool write)
     return (struct access){.buffer = range.buffer->buffer, .begin = range.offset, .end = range.offset + range.size, .write = write};
 }
 
+void gpu_commands_indirect(struct gpu_commands *c, const struct gpu_buffer *counts, uint32_t *own)
+{
+    c->counts = counts;
+    c->own_counts = own;
+    c->n_counted = 0;
+    if (counts)
+        barrier(c, STAGES, READS | WRITES, STAGES | VK_PIPELINE_STAGE_2_DRAW_INDIRECT_BIT,
+                READS | WRITES | VK_ACCESS_2_INDIRECT_COMMAND_READ_BIT);
+}
+
+static void dispatch(struct gpu_commands *c, const uint32_t groups[3])
+{
+    uint64_t at = (uint64_t)c->n_counted * sizeof(VkDispatchIndirectCommand);
+    if (!c->counts) {
+        vkCmdDispatch(c->buffer, groups[0], groups[1], groups[2]);
+    } else if (at + sizeof(VkDispatchIndirectCommand) > c->counts->size) {
+        c->out_of_memory = true; /* the caller counted wrong */
+    } else {
+        memcpy(c->own_counts + 3 * c->n_counted++, groups, sizeof(VkDispatchIndirectCommand));
+        vkCmdDispatchIndirect(c->buffer, c->counts->buffer, at);
+    }
+}
+
 bool gpu_commands_pass(struct gpu_commands *c, const struct gpu_pass *pass)
 {
     struct access a[GPU_MAX_BINDINGS];
@@ -168,7 +195,7 @@ bool gpu_commands_pass(struct gpu_commands *c, const struct gpu_pass *pass)
     vkCmdBindDescriptorSets(c->buffer, VK_PIPELINE_BIND_POINT_COMPUTE, pass->layout, 0, 1, &pass->set, 0, NULL);
     if (pass->push_size)
         vkCmdPushConstants(c->buffer, pass->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, pass->push_size, pass->push);
-    vkCmdDispatch(c->buffer, pass->groups[0], pass->groups[1], pass->groups[2]);
+    dispatch(c, pass->groups);
     if (c->gpu->label_end)
         c->gpu->label_end(c->buffer);
     return waited;
@@ -201,10 +228,55 @@ fail:
     return false;
 }
 
+static void image_barrier(struct gpu_commands *c, VkImage image, bool before)
+{
+    const VkImageMemoryBarrier2 b = {
+        .sType = VK_STRUCTURE_TYPE_IMAGE_MEMORY_BARRIER_2,
+        .srcStageMask = VK_PIPELINE_STAGE_2_COPY_BIT, /* before: where the submission waits for the image */
+        .srcAccessMask = before ? 0 : VK_ACCESS_2_TRANSFER_WRITE_BIT,
+        .dstStageMask = before ? VK_PIPELINE_STAGE_2_COPY_BIT : VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT,
+        .dstAccessMask = before ? VK_ACCESS_2_TRANSFER_WRITE_BIT : 0,
+        .oldLayout = before ? VK_IMAGE_LAYOUT_UNDEFINED : VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL,
+        .newLayout = before ? VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL : VK_IMAGE_LAYOUT_PRESENT_SRC_KHR,
+        .srcQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED,
+        .dstQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED,
+        .image = image,
+        .subresourceRange = {.aspectMask = VK_IMAGE_ASPECT_COLOR_BIT, .levelCount = 1, .layerCount = 1}};
+    const VkDependencyInfo info = {.sType = VK_STRUCTURE_TYPE_DEPENDENCY_INFO, .imageMemoryBarrierCount = 1, .pImageMemoryBarriers = &b};
+    vkCmdPipelineBarrier2(c->buffer, &info);
+}
+
+void gpu_commands_copy_to_image(struct gpu_commands *c, struct gpu_range src, VkImage image, uint32_t width, uint32_t height)
+{
+    const struct access a = access_of(src, false);
+    const VkBufferImageCopy region = {.bufferOffset = src.offset,
+                                      .imageSubresource = {.aspectMask = VK_IMAGE_ASPECT_COLOR_BIT, .layerCount = 1},
+                                      .imageExtent = {width, height, 1}};
+    order(c, &a, 1);
+    image_barrier(c, image, true);
+    vkCmdCopyBufferToImage(c->buffer, src.buffer->buffer, image, VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL, 1, &region);
+    image_barrier(c, image, false);
+}
+
 bool gpu_commands_submit(struct gpu_commands *c, struct segman_error *error)
 {
+    return gpu_commands_submit_between(c, VK_NULL_HANDLE, VK_NULL_HANDLE, error);
+}
+
+bool gpu_commands_submit_between(struct gpu_commands *c, VkSemaphore wait, VkSemaphore signal, struct segman_error *error)
+{
     const VkCommandBufferSubmitInfo buffer = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_SUBMIT_INFO, .commandBuffer = c->buffer};
-    const VkSubmitInfo2 info = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO_2, .commandBufferInfoCount = 1, .pCommandBufferInfos = &buffer};
+    const VkSemaphoreSubmitInfo before = {
+        .sType = VK_STRUCTURE_TYPE_SEMAPHORE_SUBMIT_INFO, .semaphore = wait, .stageMask = VK_PIPELINE_STAGE_2_COPY_BIT};
+    const VkSemaphoreSubmitInfo after = {
+        .sType = VK_STRUCTURE_TYPE_SEMAPHORE_SUBMIT_INFO, .semaphore = signal, .stageMask = VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT};
+    const VkSubmitInfo2 info = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO_2,
+                                .waitSemaphoreInfoCount = wait ? 1 : 0,
+                                .pWaitSemaphoreInfos = &before,
+                                .commandBufferInfoCount = 1,
+                                .pCommandBufferInfos = &buffer,
+                                .signalSemaphoreInfoCount = signal ? 1 : 0,
+                                .pSignalSemaphoreInfos = &after};
     GPU_TRY(vkResetFences(c->gpu->device, 1, &c->fence), "Resetting a fence");
     pthread_mutex_lock(&c->gpu->lock);
     VkResult r = vkQueueSubmit2(c->gpu->queue, 1, &info, c->fence);
@@ -227,6 +299,11 @@ bool gpu_commands_wait(struct gpu_commands *c, uint64_t timeout_ns, struct segma
         return gpu_fail(error, r, "Waiting for the GPU");
     c->submitted = false;
     return true;
+}
+
+bool gpu_commands_pending(const struct gpu_commands *c)
+{
+    return c->submitted;
 }
 
 bool gpu_commands_done(struct gpu_commands *c)

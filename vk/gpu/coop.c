@@ -49,7 +49,8 @@ static bool has_features(VkPhysicalDevice device)
     VkPhysicalDeviceVulkan12Features v12 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES, .pNext = &v13};
     VkPhysicalDeviceFeatures2 f = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, .pNext = &v12};
     vkGetPhysicalDeviceFeatures2(device, &f);
-    return matrix.cooperativeMatrix && v12.vulkanMemoryModel && v12.shaderFloat16 && v13.subgroupSizeControl && v13.computeFullSubgroups;
+    return matrix.cooperativeMatrix && v12.vulkanMemoryModel && v12.vulkanMemoryModelDeviceScope && v12.shaderFloat16 &&
+           v13.subgroupSizeControl && v13.computeFullSubgroups;
 }
 
 /* Whether compute shaders may have matrices, and whole subgroups of this size. */

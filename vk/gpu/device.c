@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Choosing and opening a device. */
-#include <ctype.h>
+/* Opening a device. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "coop.h"
 #include "internal.h"
@@ -32,81 +30,6 @@ static void create_messenger(struct gpu *gpu)
         (PFN_vkCreateDebugUtilsMessengerEXT)(void *)vkGetInstanceProcAddr(gpu->instance, "vkCreateDebugUtilsMessengerEXT");
     if (create)
         create(gpu->instance, &info, NULL, &gpu->messenger);
-}
-
-/* Lower is better: discrete, integrated, virtual, other, CPU. */
-static int type_rank(enum segman_device_type type)
-{
-    static const int rank[] = {[SEGMAN_DEVICE_DISCRETE] = 0,
-                               [SEGMAN_DEVICE_INTEGRATED] = 1,
-                               [SEGMAN_DEVICE_VIRTUAL] = 2,
-                               [SEGMAN_DEVICE_OTHER] = 3,
-                               [SEGMAN_DEVICE_CPU] = 4};
-    return rank[type];
-}
-
-static bool uuid_matches(const uint8_t uuid[16], const char *want)
-{
-    char hex[33], clean[33];
-    size_t n = 0;
-    for (int i = 0; i < 16; i++)
-        snprintf(hex + 2 * i, 3, "%02x", uuid[i]);
-    for (; *want && n < 32; want++)
-        if (*want != '-')
-            clean[n++] = (char)tolower((unsigned char)*want);
-    clean[n] = 0;
-    return n == 32 && !*want && !memcmp(hex, clean, 32);
-}
-
-static bool device_matches(const struct segman_device_info *info, const char *want)
-{
-    char *end;
-    unsigned long index = strtoul(want, &end, 10);
-    if (end != want && !*end && strlen(want) < 10)
-        return info->index == index;
-    return uuid_matches(info->uuid, want) || strcasestr(info->name, want);
-}
-
-static int choose(const struct segman_device_info *infos, uint32_t count, const char *want, struct segman_error *error)
-{
-    int best = -1, unfit = -1;
-    for (uint32_t i = 0; i < count; i++) {
-        if (want && *want && !device_matches(&infos[i], want))
-            continue;
-        if (infos[i].lacks[0])
-            unfit = (int)i;
-        else if (best < 0 || type_rank(infos[i].type) < type_rank(infos[best].type))
-            best = (int)i;
-    }
-    if (best >= 0)
-        return best;
-    if (!count)
-        segman_fail(error, SEGMAN_ERROR_NO_DEVICE, "No Vulkan device was found: " GPU_NO_DRIVER_HINT);
-    else if (unfit >= 0)
-        segman_fail(error, SEGMAN_ERROR_UNSUPPORTED, "The device %s lacks %s", infos[unfit].name, infos[unfit].lacks);
-    else
-        segman_fail(error, SEGMAN_ERROR_NO_DEVICE, "No Vulkan device matches '%s' (%u found; list them with: segman devices)", want, count);
-    return -1;
-}
-
-static bool find_queue(struct gpu *gpu, struct segman_error *error)
-{
-    VkQueueFamilyProperties families[32];
-    uint32_t count = 32;
-    int best = -1;
-    vkGetPhysicalDeviceQueueFamilyProperties(gpu->physical, &count, families);
-    for (uint32_t i = 0; i < count; i++) {
-        if (!(families[i].queueFlags & VK_QUEUE_COMPUTE_BIT))
-            continue;
-        /* Prefer a family with graphics: a window will be presented from the same queue. */
-        if (best < 0 || (families[i].queueFlags & VK_QUEUE_GRAPHICS_BIT && !(families[best].queueFlags & VK_QUEUE_GRAPHICS_BIT)))
-            best = (int)i;
-    }
-    if (best < 0)
-        return segman_fail(error, SEGMAN_ERROR_UNSUPPORTED, "The device %s has no compute queue", gpu->info.name);
-    gpu->queue_family = (uint32_t)best;
-    gpu->timestamp_bits = families[best].timestampValidBits;
-    return true;
 }
 
 static bool has_subgroup_shuffle(VkPhysicalDevice device)
@@ -147,6 +70,19 @@ static void fill_caps(struct gpu *gpu)
     };
 }
 
+static bool find_queue(struct gpu *gpu, struct segman_error *error)
+{
+    VkQueueFamilyProperties families[32];
+    uint32_t count = 32;
+    int best = gpu_queue_family(gpu->physical, gpu->surface);
+    if (best < 0)
+        return segman_fail(error, SEGMAN_ERROR_UNSUPPORTED, "The device %s has no compute queue", gpu->info.name);
+    vkGetPhysicalDeviceQueueFamilyProperties(gpu->physical, &count, families);
+    gpu->queue_family = (uint32_t)best;
+    gpu->timestamp_bits = families[best].timestampValidBits;
+    return true;
+}
+
 static bool create_device(struct gpu *gpu, struct segman_error *error)
 {
     const float priority = 1.0f;
@@ -155,7 +91,12 @@ static bool create_device(struct gpu *gpu, struct segman_error *error)
                                            .queueCount = 1,
                                            .pQueuePriorities = &priority};
     const bool matrices = gpu->caps.coop.m != 0;
-    const char *extensions[] = {VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME};
+    const char *extensions[2];
+    uint32_t n_extensions = 0;
+    if (matrices)
+        extensions[n_extensions++] = VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME;
+    if (gpu->surface)
+        extensions[n_extensions++] = VK_KHR_SWAPCHAIN_EXTENSION_NAME;
     VkPhysicalDeviceCooperativeMatrixFeaturesKHR coop = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR,
                                                          .cooperativeMatrix = VK_TRUE};
     VkPhysicalDeviceVulkan13Features v13 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES,
@@ -168,14 +109,15 @@ static bool create_device(struct gpu *gpu, struct segman_error *error)
                                             .pNext = &v13,
                                             .timelineSemaphore = VK_TRUE,
                                             .shaderFloat16 = gpu->caps.fp16,
-                                            .vulkanMemoryModel = matrices};
+                                            .vulkanMemoryModel = matrices,
+                                            .vulkanMemoryModelDeviceScope = matrices}; /* atomics of all shaders have that scope */
     VkPhysicalDeviceVulkan11Features v11 = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES, .pNext = &v12, .storageBuffer16BitAccess = gpu->caps.storage16};
     const VkDeviceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
                                      .pNext = &v11,
                                      .queueCreateInfoCount = 1,
                                      .pQueueCreateInfos = &queue,
-                                     .enabledExtensionCount = matrices ? 1 : 0,
+                                     .enabledExtensionCount = n_extensions,
                                      .ppEnabledExtensionNames = extensions};
     GPU_TRY(vkCreateDevice(gpu->physical, &info, NULL, &gpu->device), "Opening the GPU");
     vkGetDeviceQueue(gpu->device, gpu->queue_family, 0, &gpu->queue);
@@ -184,10 +126,14 @@ fail:
     return false;
 }
 
-static bool open_instance(struct gpu *gpu, bool validation, struct segman_error *error)
+static bool open_instance(struct gpu *gpu, const struct segman_context_params *params, struct segman_error *error)
 {
     bool debug_utils, layer;
-    VkResult r = gpu_instance_create(validation, &gpu->instance, &debug_utils, &layer);
+    bool validation = params->validation;
+    if (params->surface && params->surface->n_extensions > GPU_MAX_INSTANCE_EXTENSIONS)
+        return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "The window needs %u Vulkan extensions, at most %u are possible",
+                           params->surface->n_extensions, GPU_MAX_INSTANCE_EXTENSIONS);
+    VkResult r = gpu_instance_create(validation, params->surface, &gpu->instance, &debug_utils, &layer);
     if (r < 0)
         return gpu_instance_fail(r, error);
     if (validation && !layer)
@@ -201,6 +147,17 @@ static bool open_instance(struct gpu *gpu, bool validation, struct segman_error 
     return true;
 }
 
+static bool open_surface(struct gpu *gpu, const struct segman_surface_source *source, struct segman_error *error)
+{
+    uint64_t surface = 0;
+    if (!source)
+        return true;
+    if (!source->create(source->user, gpu->instance, &surface) || !surface)
+        return segman_fail(error, SEGMAN_ERROR_UNSUPPORTED, "The window cannot be drawn on with Vulkan");
+    memcpy(&gpu->surface, &surface, sizeof(gpu->surface)); /* a pointer or a 64-bit number, by platform */
+    return true;
+}
+
 static bool pick_device(struct gpu *gpu, const char *want, struct segman_error *error)
 {
     struct segman_device_info *infos;
@@ -208,7 +165,7 @@ static bool pick_device(struct gpu *gpu, const char *want, struct segman_error *
     uint32_t count;
     if (!gpu_devices_list(gpu->instance, &infos, &devices, &count, error))
         return false;
-    int i = choose(infos, count, want, error);
+    int i = gpu_device_choose(gpu, infos, devices, count, want, error);
     if (i >= 0) {
         gpu->info = infos[i];
         gpu->physical = devices[i];
@@ -228,7 +185,8 @@ struct gpu *gpu_create(const struct segman_context_params *params, struct segman
     gpu->log = params->log;
     gpu->log_user = params->log_user;
     gpu->lock_ready = !pthread_mutex_init(&gpu->lock, NULL);
-    if (!open_instance(gpu, params->validation, error) || !pick_device(gpu, params->device, error) || !find_queue(gpu, error))
+    if (!open_instance(gpu, params, error) || !open_surface(gpu, params->surface, error) || !pick_device(gpu, params->device, error) ||
+        !find_queue(gpu, error))
         goto fail;
     fill_caps(gpu);
     if (!create_device(gpu, error))
@@ -247,9 +205,12 @@ void gpu_destroy(struct gpu *gpu)
     if (gpu->device) {
         vkDeviceWaitIdle(gpu->device);
         gpu_cache_save(gpu);
+        gpu_set_pools_destroy(gpu);
         gpu_pipelines_destroy(gpu);
         vkDestroyDevice(gpu->device, NULL);
     }
+    if (gpu->surface)
+        vkDestroySurfaceKHR(gpu->instance, gpu->surface, NULL);
     if (gpu->messenger) {
         PFN_vkDestroyDebugUtilsMessengerEXT destroy =
             (PFN_vkDestroyDebugUtilsMessengerEXT)(void *)vkGetInstanceProcAddr(gpu->instance, "vkDestroyDebugUtilsMessengerEXT");
@@ -271,6 +232,11 @@ const struct gpu_caps *gpu_caps(const struct gpu *gpu)
 const struct segman_device_info *gpu_info(const struct gpu *gpu)
 {
     return &gpu->info;
+}
+
+uint32_t gpu_allocations(const struct gpu *gpu)
+{
+    return __atomic_load_n(&gpu->allocations, __ATOMIC_RELAXED);
 }
 
 uint32_t gpu_validation_messages(const struct gpu *gpu)

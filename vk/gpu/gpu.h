@@ -50,6 +50,8 @@ void gpu_destroy(struct gpu *gpu);
 const struct gpu_caps *gpu_caps(const struct gpu *gpu);
 const struct segman_device_info *gpu_info(const struct gpu *gpu);
 uint32_t gpu_validation_messages(const struct gpu *gpu);
+/** Live allocations of GPU memory. */
+uint32_t gpu_allocations(const struct gpu *gpu);
 void gpu_log(const struct gpu *gpu, enum segman_log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /** Turns a VkResult into an error sentence: "what: VK_ERROR_..."; returns false. */
 bool gpu_fail(struct segman_error *error, VkResult result, const char *what);
@@ -110,6 +112,9 @@ struct gpu_pass_desc {
     uint32_t groups[3];
 };
 
+/** Compiles the pipelines that these passes will need on all cores; of a pass only shader, spec and bindings' number count. */
+bool gpu_pipelines_prepare(struct gpu *gpu, const struct gpu_pass_desc *descs, uint32_t count, struct segman_error *error);
+
 struct gpu_pass;
 /** Creates (or finds) the pipeline and writes the descriptor set. */
 struct gpu_pass *gpu_pass_create(struct gpu *gpu, const struct gpu_pass_desc *desc, struct segman_error *error);
@@ -126,6 +131,12 @@ bool gpu_commands_begin(struct gpu_commands *commands, struct segman_error *erro
 void gpu_commands_serial(struct gpu_commands *commands, bool serial);
 /** Records a pass; a barrier first if it conflicts with what was recorded since the last one. Returns whether there was one. */
 bool gpu_commands_pass(struct gpu_commands *commands, const struct gpu_pass *pass);
+/**
+ * From here on passes take their group counts from this buffer, three words each, one pass after the other; what writes
+ * them has been recorded before. own: host memory of the same size, gets the counts that the passes were created with.
+ * NULL, NULL: their own again.
+ */
+void gpu_commands_indirect(struct gpu_commands *commands, const struct gpu_buffer *counts, uint32_t *own);
 /** Records a buffer copy of src.size bytes. */
 bool gpu_commands_copy(struct gpu_commands *commands, struct gpu_range src, struct gpu_range dst);
 /** Writes the next timestamp after all work so far. */
@@ -136,7 +147,49 @@ bool gpu_commands_submit(struct gpu_commands *commands, struct segman_error *err
 /** SEGMAN_ERROR_TIMEOUT after timeout_ns, SEGMAN_ERROR_DEVICE_LOST ... */
 bool gpu_commands_wait(struct gpu_commands *commands, uint64_t timeout_ns, struct segman_error *error);
 bool gpu_commands_done(struct gpu_commands *commands);
+/** Whether it was submitted and not yet waited for; gpu_commands_done() tells whether a wait would return at once. */
+bool gpu_commands_pending(const struct gpu_commands *commands);
 /** Milliseconds since the first timestamp of the last finished run; 0 where there are no timers. */
 double gpu_commands_time(const struct gpu_commands *commands, uint32_t timer);
+
+/* ---- presentation ---------------------------------------------------------------------------- */
+
+#define GPU_MAX_IMAGES 16
+
+/** The images of a window. There is none (images 0) while the window has no size. */
+struct gpu_swapchain {
+    VkSwapchainKHR swapchain;
+    VkPresentModeKHR mode;
+    uint32_t width, height; /**< pixels */
+    bool bgr;               /**< bytes of a pixel are B G R X, else R G B X */
+    bool stale;             /**< to be made anew before the next acquisition */
+    uint32_t n_images;
+    VkImage image[GPU_MAX_IMAGES];
+    VkSemaphore rendered[GPU_MAX_IMAGES]; /**< by image: free again when the image is acquired again */
+};
+
+/** Whether the gpu was created with a surface. */
+bool gpu_has_surface(const struct gpu *gpu);
+/** Makes images of the surface's size, or of this one where the surface leaves the choice; the old ones are replaced. Waits for the queue. */
+bool gpu_swapchain_init(struct gpu *gpu, struct gpu_swapchain *chain, const VkPresentModeKHR *wishes, uint32_t n_wishes, uint32_t width,
+                        uint32_t height, struct segman_error *error);
+void gpu_swapchain_finish(struct gpu *gpu, struct gpu_swapchain *chain);
+/** Whether the surface has another size by now: a window system may tell a size before its surface has it. */
+bool gpu_swapchain_outgrown(const struct gpu *gpu, const struct gpu_swapchain *chain);
+/** VK_SUCCESS with *image, or VK_NOT_READY, VK_TIMEOUT, VK_ERROR_OUT_OF_DATE_KHR ... ; VK_SUBOPTIMAL_KHR only marks it stale. */
+VkResult gpu_swapchain_acquire(struct gpu *gpu, struct gpu_swapchain *chain, VkSemaphore acquired, uint64_t timeout_ns, uint32_t *image);
+/** Shows an image once its rendered semaphore is signalled. */
+VkResult gpu_swapchain_present(struct gpu *gpu, struct gpu_swapchain *chain, uint32_t image);
+const char *gpu_present_mode_name(VkPresentModeKHR mode);
+
+/** Records a copy of packed pixels to a whole image, which is ready to be presented afterwards. */
+void gpu_commands_copy_to_image(struct gpu_commands *commands, struct gpu_range src, VkImage image, uint32_t width, uint32_t height);
+/** Submits; copies to an image wait for one semaphore, all work signals the other one. */
+bool gpu_commands_submit_between(struct gpu_commands *commands, VkSemaphore wait, VkSemaphore signal, struct segman_error *error);
+
+bool gpu_semaphore_init(struct gpu *gpu, VkSemaphore *semaphore, struct segman_error *error);
+void gpu_semaphore_finish(struct gpu *gpu, VkSemaphore *semaphore);
+/** Waits for everything that was submitted. */
+void gpu_wait_idle(struct gpu *gpu);
 
 #endif

@@ -34,17 +34,19 @@ static bool instance_extension_exists(const char *layer, const char *name)
     return found;
 }
 
-VkResult gpu_instance_create(bool validation, VkInstance *instance, bool *debug_utils, bool *layer)
+VkResult gpu_instance_create(bool validation, const struct segman_surface_source *window, VkInstance *instance, bool *debug_utils, bool *layer)
 {
     *layer = validation && layer_exists(VALIDATION_LAYER);
     *debug_utils = instance_extension_exists(NULL, VK_EXT_DEBUG_UTILS_EXTENSION_NAME) ||
                    (*layer && instance_extension_exists(VALIDATION_LAYER, VK_EXT_DEBUG_UTILS_EXTENSION_NAME));
-    const char *extensions[2], *layers[1] = {VALIDATION_LAYER};
+    const char *extensions[2 + GPU_MAX_INSTANCE_EXTENSIONS], *layers[1] = {VALIDATION_LAYER};
     uint32_t n = 0;
     if (*debug_utils)
         extensions[n++] = VK_EXT_DEBUG_UTILS_EXTENSION_NAME;
     if (*layer)
         extensions[n++] = VK_EXT_VALIDATION_FEATURES_EXTENSION_NAME;
+    for (uint32_t i = 0; window && i < window->n_extensions && i < GPU_MAX_INSTANCE_EXTENSIONS; i++)
+        extensions[n++] = window->extensions[i];
     const VkValidationFeatureEnableEXT enable[] = {VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT};
     const VkValidationFeaturesEXT features = {.sType = VK_STRUCTURE_TYPE_VALIDATION_FEATURES_EXT,
                                               .enabledValidationFeatureCount = 1,
@@ -86,7 +88,7 @@ static enum segman_device_type device_type(VkPhysicalDeviceType type)
     }
 }
 
-static bool device_extension_exists(VkPhysicalDevice device, const char *name)
+bool gpu_device_extension_exists(VkPhysicalDevice device, const char *name)
 {
     uint32_t count = 0;
     bool found = false;
@@ -102,7 +104,7 @@ static bool device_extension_exists(VkPhysicalDevice device, const char *name)
 
 static void fill_memory(VkPhysicalDevice device, struct segman_device_info *info)
 {
-    bool budget_known = device_extension_exists(device, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
+    bool budget_known = gpu_device_extension_exists(device, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
     VkPhysicalDeviceMemoryBudgetPropertiesEXT budget = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT};
     VkPhysicalDeviceMemoryProperties2 memory = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2,
                                                 .pNext = budget_known ? &budget : NULL};
@@ -155,7 +157,7 @@ static void fill_info(VkPhysicalDevice device, uint32_t index, struct segman_dev
     info->device_id = p.properties.deviceID;
     info->api_version = p.properties.apiVersion;
     info->fp16 = half.shaderFloat16;
-    info->cooperative_matrix = device_extension_exists(device, "VK_KHR_cooperative_matrix");
+    info->cooperative_matrix = gpu_device_extension_exists(device, "VK_KHR_cooperative_matrix");
     info->subgroup_size = subgroup.subgroupSize;
     info->shared_memory = p.properties.limits.maxComputeSharedMemorySize;
     fill_memory(device, info);
@@ -195,7 +197,7 @@ bool segman_list_devices(struct segman_device_info **devices, size_t *count, str
     bool debug_utils, layer;
     *devices = NULL;
     *count = 0;
-    VkResult r = gpu_instance_create(false, &instance, &debug_utils, &layer);
+    VkResult r = gpu_instance_create(false, NULL, &instance, &debug_utils, &layer);
     if (r < 0)
         return gpu_instance_fail(r, error);
     bool ok = gpu_devices_list(instance, devices, &physical, &n, error);

@@ -46,7 +46,7 @@ bool gpu_buffer_init(struct gpu *gpu, struct gpu_buffer *buffer, uint64_t size, 
     const VkBufferCreateInfo info = {.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
                                      .size = size,
                                      .usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_TRANSFER_SRC_BIT |
-                                              VK_BUFFER_USAGE_TRANSFER_DST_BIT};
+                                              VK_BUFFER_USAGE_TRANSFER_DST_BIT | VK_BUFFER_USAGE_INDIRECT_BUFFER_BIT};
     GPU_TRY(vkCreateBuffer(gpu->device, &info, NULL, &buffer->buffer), "Creating a buffer");
     VkMemoryRequirements need;
     vkGetBufferMemoryRequirements(gpu->device, buffer->buffer, &need);
@@ -65,6 +65,7 @@ bool gpu_buffer_init(struct gpu *gpu, struct gpu_buffer *buffer, uint64_t size, 
         goto fail;
     }
     GPU_TRY(r, "Allocating GPU memory");
+    __atomic_add_fetch(&gpu->allocations, 1, __ATOMIC_RELAXED);
     GPU_TRY(vkBindBufferMemory(gpu->device, buffer->buffer, buffer->memory, 0), "Binding GPU memory");
     VkMemoryPropertyFlags got = gpu->memory.memoryTypes[type].propertyFlags;
     if (got & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT && got & VK_MEMORY_PROPERTY_HOST_COHERENT_BIT &&
@@ -80,8 +81,10 @@ void gpu_buffer_finish(struct gpu *gpu, struct gpu_buffer *buffer)
 {
     if (buffer->buffer)
         vkDestroyBuffer(gpu->device, buffer->buffer, NULL);
-    if (buffer->memory)
+    if (buffer->memory) {
         vkFreeMemory(gpu->device, buffer->memory, NULL);
+        __atomic_sub_fetch(&gpu->allocations, 1, __ATOMIC_RELAXED);
+    }
     *buffer = (struct gpu_buffer){0};
 }
 

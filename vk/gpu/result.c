@@ -27,6 +27,10 @@ const char *gpu_result_name(VkResult result)
         CASE(VK_ERROR_FORMAT_NOT_SUPPORTED);
         CASE(VK_ERROR_FRAGMENTED_POOL);
         CASE(VK_ERROR_OUT_OF_POOL_MEMORY);
+        CASE(VK_ERROR_SURFACE_LOST_KHR);
+        CASE(VK_ERROR_NATIVE_WINDOW_IN_USE_KHR);
+        CASE(VK_ERROR_OUT_OF_DATE_KHR);
+        CASE(VK_SUBOPTIMAL_KHR);
     default:
         return "an unknown Vulkan error";
     }

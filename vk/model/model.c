@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A model: a checkpoint whose tensors were checked against the network that its shapes describe. */
 #include "../context.h"
+#include "dataset.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -127,6 +128,20 @@ const struct segman_architecture *segman_model_architecture(const struct segman_
 const struct segman_dataset *segman_model_dataset(const struct segman_model *model)
 {
     return checkpoint_dataset(model->checkpoint);
+}
+
+void segman_style_default(struct segman_style *style, const struct segman_model *model, const struct segman_dataset *dataset)
+{
+    *style = (struct segman_style){.opacity = 0.5f};
+    if (!dataset && model)
+        dataset = segman_model_dataset(model);
+    for (uint32_t i = 0; i < SEGMAN_MAX_CLASSES; i++) {
+        if (dataset && i < dataset->classes)
+            memcpy(style->palette[i], dataset->palette[i], 3);
+        else
+            dataset_generate_color(i, style->palette[i]);
+        style->palette[i][3] = 255;
+    }
 }
 
 uint32_t segman_model_min_side(const struct segman_model *model)

@@ -26,31 +26,33 @@ static tensor stem(struct net *n, tensor x, uint32_t c)
     net_push(n, "patch_embed");
     x = net_act(n, conv_bn(n, x, c / 2, 2, 0), NET_ACT_GELU); /* c/2,h/2,w/2 */
     x = net_act(n, conv_bn(n, x, c / 2, 1, 3), NET_ACT_GELU);
-    x = net_act(n, conv_bn(n, x, c, 2, 6), NET_ACT_GELU);     /* c,h/4,w/4 */
+    x = net_act(n, conv_bn(n, x, c, 2, 6), NET_ACT_GELU); /* c,h/4,w/4 */
     return net_pop(n, conv_bn(n, x, c, 1, 9));
 }
 
-/* Local attention, then the scan over its output (section 3.2: SASS in the released code's order). */
-static tensor state_space(struct net *n, tensor y)
+/*
+ * The scan over the local attention's output y (section 3.2: SASS in the released code's order), added to `base`: y and
+ * the local enhancement, summed early because that sum runs beside the scan.
+ */
+static tensor state_space(struct net *n, tensor y, tensor base)
 {
     net_push(n, "dwconv");
     tensor s = net_pop(n, net_batch_norm(n, "1", net_dwconv(n, "0", y, 3))); /* c,h,w */
     s = net_scan(n, "ssm", net_act(n, s, NET_ACT_SILU));
-    return net_add(n, y, net_layer_norm(n, "norm", s));
+    return net_add(n, base, net_layer_norm(n, "norm", s));
 }
 
 static tensor token_mixer(struct net *n, tensor x, const struct stage *s)
 {
     net_push(n, "token_mixer");
     tensor qkv = net_conv(n, "qkv", x, &(struct net_conv){.out = 3 * s->c, .bias = true}); /* 3c,h,w */
-    tensor turned = net_rope(n, qkv, s->heads);                                             /* v stays as it is */
-    tensor lepe = net_dwconv(n, "lepe", net_slice(n, turned, 2 * s->c, s->c), 5);           /* c,h,w */
-    tensor y = net_natten(n, "rpb.0", turned, s->heads, s->window);                         /* c,h,w */
+    tensor turned = net_rope(n, qkv, s->heads);                                            /* v stays as it is */
+    tensor lepe = net_dwconv(n, "lepe", net_slice(n, turned, 2 * s->c, s->c), 5);          /* c,h,w */
+    tensor y = net_natten(n, "rpb.0", turned, s->heads, s->window);                        /* c,h,w */
     if (s->last)
-        y = net_attention(n, "rpb.1", turned, y, s->heads, s->side);
+        y = net_add(n, net_attention(n, "rpb.1", turned, y, s->heads, s->side), lepe);
     else
-        y = state_space(n, y);
-    y = net_add(n, y, lepe);
+        y = state_space(n, y, net_add(n, y, lepe));
     return net_pop(n, net_conv(n, "proj", y, &(struct net_conv){.out = s->c, .bias = true}));
 }
 
@@ -61,7 +63,7 @@ static tensor ffn(struct net *n, tensor x, uint32_t hidden)
     net_push(n, "mlp");
     x = net_act(n, net_conv(n, "fc1", x, &(struct net_conv){.out = hidden, .bias = true}), NET_ACT_GELU); /* hidden,h,w */
     x = net_add(n, x, net_dwconv(n, "dwconv", x, 3));
-    return net_pop(n, net_conv(n, "fc2", x, &(struct net_conv){.out = c, .bias = true}));                 /* c,h,w */
+    return net_pop(n, net_conv(n, "fc2", x, &(struct net_conv){.out = c, .bias = true})); /* c,h,w */
 }
 
 static tensor block(struct net *n, tensor x, const struct stage *s)
@@ -129,12 +131,10 @@ static tensor scales(struct net *n, tensor x, uint32_t e)
 {
     tensor x2 = conv_module(n, "conv_downsample_2", x, (struct net_conv){.out = 2 * e, .kernel = 3, .stride = 2, .pad = 1});
     tensor x4 = conv_module(n, "conv_downsample_4", x, (struct net_conv){.out = 4 * e, .kernel = 5, .stride = 4, .pad = 1});
-    const tensor multi[3] = {
-        conv_module(n, "reduce_channels.2", net_unshuffle(n, x, 4), (struct net_conv){.out = e}),
-        conv_module(n, "reduce_channels.1", net_unshuffle(n, x2, 2), (struct net_conv){.out = e}),
-        conv_module(n, "reduce_channels.0", x4, (struct net_conv){.out = e}),
-    };
-    return net_concat(n, multi, 3);
+    tensor full = conv_module(n, "reduce_channels.2", net_unshuffle(n, x, 4), (struct net_conv){.out = e});
+    tensor half = conv_module(n, "reduce_channels.1", net_unshuffle(n, x2, 2), (struct net_conv){.out = e});
+    tensor quarter = conv_module(n, "reduce_channels.0", x4, (struct net_conv){.out = e});
+    return net_concat(n, (tensor[]){full, half, quarter}, 3);
 }
 
 /* torch Sequential(AdaptiveAvgPool2d(1), ConvModule): (e, 1, 1) */
@@ -149,14 +149,18 @@ static tensor decoder(struct net *n, const struct segman_architecture *a, const 
     uint32_t e = a->decoder_channels, p = a->decoder_proj, c, h, w;
     net_shape(n, feature[1], &c, &h, &w);
     net_push(n, "decode_head");
-    tensor c4 = net_resize(n, linear(n, "linear_c4", feature[3], p), h, w); /* p,h/8,w/8 */
-    tensor c3 = net_resize(n, linear(n, "linear_c3", feature[2], p), h, w);
-    tensor c2 = linear(n, "linear_c2", feature[1], p);
+    /* Independent ops stand together: they run between the same barriers. */
+    tensor c4 = linear(n, "linear_c4", feature[3], p); /* p,h/32,w/32 */
+    tensor c3 = linear(n, "linear_c3", feature[2], p); /* p,h/16,w/16 */
+    tensor c2 = linear(n, "linear_c2", feature[1], p); /* p,h/8,w/8 */
+    c4 = net_resize(n, c4, h, w);
+    c3 = net_resize(n, c3, h, w);
     tensor x = conv_module(n, "linear_fuse", net_concat(n, (tensor[]){c4, c3, c2}, 3), (struct net_conv){.out = e}); /* e,h/8,w/8 */
-    tensor m = net_resize(n, vssm_block(n, scales(n, x, e)), h, w);                                                  /* 3e,h/8,w/8 */
-    tensor o = conv_module(n, "proj_out", m, (struct net_conv){.out = p});                                           /* p,h/8,w/8 */
-    tensor pool = net_resize(n, image_pool(n, x, e), h, w);                                                          /* e,h/8,w/8 */
     tensor s = conv_module(n, "short_path", x, (struct net_conv){.out = e});
+    tensor pool = image_pool(n, x, e);                                     /* e,1,1 */
+    tensor m = net_resize(n, vssm_block(n, scales(n, x, e)), h, w);        /* 3e,h/8,w/8 */
+    tensor o = conv_module(n, "proj_out", m, (struct net_conv){.out = p}); /* p,h/8,w/8 */
+    pool = net_resize(n, pool, h, w);                                      /* e,h/8,w/8 */
     const tensor all[6] = {s, pool, m, net_add(n, c2, o), net_add(n, c3, o), net_add(n, c4, o)};
     x = conv_module(n, "cat", net_concat(n, all, 6), (struct net_conv){.out = e}); /* e,h/8,w/8 */
     return net_pop(n, net_conv(n, "conv_seg", x, &(struct net_conv){.out = a->classes, .bias = true}));

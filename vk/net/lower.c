@@ -203,15 +203,11 @@ static bool lower_nodes(struct lower *l)
     return true;
 }
 
-static bool create_pass(struct lower *l, const struct pending *p, struct net_pass *out)
+/* shader: room for the variant's name, which the description points to. */
+static struct gpu_pass_desc describe_pass(const struct lower *l, const struct pending *p, char shader[64])
 {
-    struct net_program *program = l->program;
-    const struct node *node = &l->net->node[p->node];
-    char shader[64], label[640];
-    snprintf(shader, sizeof(shader), "%s.%s", p->pass.shader, l->f16 ? "f16" : "f32");
-    snprintf(label, sizeof(label), "%s (%s)", node->scope, net_ops[node->op].name);
+    snprintf(shader, 64, "%s.%s", p->pass.shader, l->f16 ? "f16" : "f32");
     struct gpu_pass_desc desc = {.shader = shader,
-                                 .label = label,
                                  .n_bindings = p->pass.n_bindings,
                                  .n_spec = p->pass.n_spec,
                                  .subgroup_size = p->pass.subgroup_size,
@@ -223,6 +219,16 @@ static bool create_pass(struct lower *l, const struct pending *p, struct net_pas
         desc.binding[i].access = p->pass.binding[i].access;
     }
     memcpy(desc.spec, p->pass.spec, sizeof(desc.spec));
+    return desc;
+}
+
+static bool create_pass(struct lower *l, const struct pending *p, struct net_pass *out)
+{
+    const struct node *node = &l->net->node[p->node];
+    char shader[64], label[640];
+    struct gpu_pass_desc desc = describe_pass(l, p, shader);
+    snprintf(label, sizeof(label), "%s (%s)", node->scope, net_ops[node->op].name);
+    desc.label = label;
     *out = (struct net_pass){.op = net_ops[node->op].name,
                              .flops = p->pass.flops,
                              .bytes = p->pass.bytes,
@@ -230,13 +236,29 @@ static bool create_pass(struct lower *l, const struct pending *p, struct net_pas
     out->scope = strdup(node->scope);
     const struct gpu_shader *found = gpu_shader_find(shader);
     out->shader = found ? found->name : "";
-    out->pass = gpu_pass_create(program->gpu, &desc, l->error);
+    out->pass = gpu_pass_create(l->program->gpu, &desc, l->error);
     return out->scope && out->pass;
+}
+
+/* Compiling takes seconds on some drivers: all pipelines at once, on all cores. */
+static bool prepare_pipelines(struct lower *l)
+{
+    struct gpu_pass_desc *descs = calloc(l->n_pending ? l->n_pending : 1, sizeof(*descs));
+    char(*shader)[64] = calloc(l->n_pending ? l->n_pending : 1, sizeof(*shader));
+    bool ok = descs && shader;
+    for (size_t i = 0; ok && i < l->n_pending; i++)
+        descs[i] = describe_pass(l, &l->pending[i], shader[i]);
+    ok = ok ? gpu_pipelines_prepare(l->program->gpu, descs, (uint32_t)l->n_pending, l->error) : out_of_memory(l);
+    free(descs);
+    free(shader);
+    return ok;
 }
 
 static bool create_passes(struct lower *l)
 {
     struct net_program *p = l->program;
+    if (!prepare_pipelines(l))
+        return false;
     p->pass = calloc(l->n_pending ? l->n_pending : 1, sizeof(*p->pass));
     if (!p->pass)
         return out_of_memory(l);

@@ -19,66 +19,40 @@ enum kind {
 
 /*
  * A shader and its tile. PORTABLE, CPU: wg invocations, lx of them along the channels; (wg / lx * tm) pixels x (lx * tn) quads of
- * channels a workgroup, bk quads of k at a time. MATRIX: subgroups along the pixels, the channels and k, and the matrices of each;
- * tiles of k in flight.
+ * channels a workgroup, bk quads of k at a time. MATRIX: subgroups along the pixels, the channels and k, and the matrices of each.
  */
 struct variant {
     const char *shader;
     enum kind kind;
     double speed; /* relative throughput of a full machine, within the kind */
     uint32_t wg, lx, tm, tn, bk;
-    uint32_t groups[3], frags[3], buffers;
+    uint32_t groups[3], frags[3];
 };
 
-#define SIMT(SHADER, KIND, SPEED, ...)                                                                                                     \
-    {                                                                                                                                      \
-        SHADER, KIND, SPEED, __VA_ARGS__, {0}, {0}, 0                                                                                      \
-    }
-#define GROUPS(M, N, K)                                                                                                                    \
-    {                                                                                                                                      \
-        M, N, K                                                                                                                            \
-    }
-#define FRAGS(M, N, K)                                                                                                                     \
-    {                                                                                                                                      \
-        M, N, K                                                                                                                            \
-    }
-#define COOP(...)                                                                                                                          \
-    {                                                                                                                                      \
-        "conv_coop", MATRIX, 1, 0, 0, 0, 0, 0, __VA_ARGS__                                                                                 \
-    }
-
 static const struct variant variants[] = {
-    SIMT("conv", PORTABLE, 1.00, 128, 8, 8, 2, 4), /* 128 x 64 */
-    SIMT("conv", PORTABLE, 0.95, 64, 4, 8, 3, 4),  /* 128 x 48 */
-    SIMT("conv", PORTABLE, 0.80, 128, 8, 4, 2, 4), /* 64 x 64 */
-    SIMT("conv", PORTABLE, 0.60, 64, 4, 8, 1, 4),  /* 128 x 16 */
-    SIMT("conv", PORTABLE, 0.55, 64, 8, 4, 1, 8),  /* 32 x 32 */
-    SIMT("conv", PORTABLE, 0.40, 64, 8, 2, 1, 8),  /* 16 x 32 */
-    SIMT("conv", PORTABLE, 0.25, 64, 4, 1, 1, 8),  /* 16 x 16 */
+    {"conv", PORTABLE, 1.00, 128, 8, 8, 2, 4}, /* 128 x 64 */
+    {"conv", PORTABLE, 0.95, 64, 4, 8, 3, 4},  /* 128 x 48 */
+    {"conv", PORTABLE, 0.80, 128, 8, 4, 2, 4}, /* 64 x 64 */
+    {"conv", PORTABLE, 0.60, 64, 4, 8, 1, 4},  /* 128 x 16 */
+    {"conv", PORTABLE, 0.55, 64, 8, 4, 1, 8},  /* 32 x 32 */
+    {"conv", PORTABLE, 0.40, 64, 8, 2, 1, 8},  /* 16 x 32 */
+    {"conv", PORTABLE, 0.25, 64, 4, 1, 1, 8},  /* 16 x 16 */
     /* One subgroup, its lanes along the pixels; wg is the subgroup's size. */
-    SIMT("conv_cpu", CPU, 1.00, 8, 1, 8, 4, 1), /* 64 x 16 */
-    SIMT("conv_cpu", CPU, 0.55, 8, 1, 2, 4, 1), /* 16 x 16 */
+    {"conv_cpu", CPU, 1.00, 8, 1, 8, 4, 1}, /* 64 x 16 */
+    {"conv_cpu", CPU, 0.55, 8, 1, 2, 4, 1}, /* 16 x 16 */
     /* Sizes for matrices of 16 x 16 x 16. */
-    COOP(GROUPS(4, 2, 1), FRAGS(2, 2, 2), 2), /* 128 x 64, k 32 */
-    COOP(GROUPS(2, 2, 1), FRAGS(4, 2, 2), 2), /* 128 x 64, k 32, 4 subgroups */
-    COOP(GROUPS(2, 2, 1), FRAGS(2, 3, 2), 2), /* 64 x 96, k 32 */
-    COOP(GROUPS(4, 1, 1), FRAGS(2, 3, 2), 2), /* 128 x 48, k 32 */
-    COOP(GROUPS(2, 2, 1), FRAGS(2, 2, 2), 2), /* 64 x 64, k 32 */
-    COOP(GROUPS(2, 2, 1), FRAGS(2, 2, 4), 2), /* 64 x 64, k 64 */
-    COOP(GROUPS(2, 1, 2), FRAGS(2, 3, 2), 2), /* 64 x 48, k 64 */
-    COOP(GROUPS(4, 1, 1), FRAGS(2, 2, 2), 2), /* 128 x 32, k 32 */
-    COOP(GROUPS(4, 1, 1), FRAGS(1, 2, 2), 2), /* 64 x 32, k 32 */
-    COOP(GROUPS(2, 1, 2), FRAGS(2, 2, 2), 2), /* 64 x 32, k 64 */
-    COOP(GROUPS(2, 1, 4), FRAGS(2, 2, 2), 1), /* 64 x 32, k 128 */
-    COOP(GROUPS(1, 2, 2), FRAGS(2, 2, 2), 2), /* 32 x 64, k 64 */
-    COOP(GROUPS(4, 1, 1), FRAGS(2, 1, 2), 2), /* 128 x 16, k 32 */
-    COOP(GROUPS(4, 1, 1), FRAGS(2, 1, 4), 1), /* 128 x 16, k 64 */
-    COOP(GROUPS(1, 1, 4), FRAGS(2, 2, 1), 2), /* 32 x 32, k 64 */
-    COOP(GROUPS(1, 1, 4), FRAGS(2, 2, 2), 2), /* 32 x 32, k 128 */
-    COOP(GROUPS(1, 1, 8), FRAGS(2, 2, 2), 1), /* 32 x 32, k 256 */
-    COOP(GROUPS(1, 1, 4), FRAGS(1, 2, 2), 2), /* 16 x 32, k 128 */
-    COOP(GROUPS(1, 1, 4), FRAGS(1, 1, 2), 2), /* 16 x 16, k 128 */
-    COOP(GROUPS(1, 1, 8), FRAGS(1, 1, 2), 2), /* 16 x 16, k 256 */
+    {"conv_coop", MATRIX, .groups = {4, 2, 1}, .frags = {2, 2, 2}}, /* 128 x 64, k 32 */
+    {"conv_coop", MATRIX, .groups = {2, 2, 1}, .frags = {2, 3, 2}}, /* 64 x 96, k 32 */
+    {"conv_coop", MATRIX, .groups = {2, 2, 1}, .frags = {2, 3, 4}}, /* 64 x 96, k 64 */
+    {"conv_coop", MATRIX, .groups = {2, 2, 1}, .frags = {2, 2, 2}}, /* 64 x 64, k 32 */
+    {"conv_coop", MATRIX, .groups = {2, 2, 1}, .frags = {2, 2, 4}}, /* 64 x 64, k 64 */
+    {"conv_coop", MATRIX, .groups = {2, 2, 2}, .frags = {2, 2, 4}}, /* 64 x 64, k 128 */
+    {"conv_coop", MATRIX, .groups = {4, 1, 1}, .frags = {1, 2, 4}}, /* 64 x 32, k 64 */
+    {"conv_coop", MATRIX, .groups = {2, 1, 4}, .frags = {2, 2, 2}}, /* 64 x 32, k 128 */
+    {"conv_coop", MATRIX, .groups = {4, 1, 1}, .frags = {2, 1, 4}}, /* 128 x 16, k 64 */
+    {"conv_coop", MATRIX, .groups = {1, 1, 4}, .frags = {2, 2, 2}}, /* 32 x 32, k 128 */
+    {"conv_coop", MATRIX, .groups = {1, 1, 4}, .frags = {1, 2, 2}}, /* 16 x 32, k 128 */
+    {"conv_coop", MATRIX, .groups = {1, 1, 8}, .frags = {1, 1, 2}}, /* 16 x 16, k 256 */
 };
 #define N_VARIANTS (sizeof(variants) / sizeof(variants[0]))
 
@@ -98,7 +72,7 @@ static struct tile tile_of(const struct variant *v, const struct gpu_caps *caps)
         return (struct tile){.wg = v->wg, .m = v->wg / v->lx * v->tm, .nq = v->lx * v->tn, .kq = v->bk};
     uint32_t subgroups = v->groups[0] * v->groups[1] * v->groups[2], n = v->frags[1] * caps->coop.n,
              m = v->groups[0] * v->frags[0] * caps->coop.m, k = v->groups[2] * v->frags[2] * caps->coop.k;
-    uint32_t staged = v->buffers * (m * (k / 8 + 1) + k * (v->groups[1] * n / 8 + 1)), sums = subgroups * caps->coop.m * (n / 4 + 1);
+    uint32_t staged = m * (k / 8 + 1) + k * (v->groups[1] * n / 8 + 1), sums = subgroups * caps->coop.m * (n / 4 + 1);
     return (struct tile){
         .wg = subgroups * caps->subgroup_size, .m = m, .nq = v->groups[1] * n / 4, .kq = k / 4, .shared = max_u32(staged, sums)};
 }
@@ -152,17 +126,21 @@ static double cost_simt(const struct variant *v, const struct job *j)
 }
 
 /*
- * Nanoseconds on a Hopper GPU. A workgroup waits once a tile of k; what a multiprocessor runs together shares its bandwidth
- * to the second cache and its matrix units.
+ * Nanoseconds on a Hopper GPU, fitted to what every row took for the network's shapes (docs/performance.md). A workgroup waits
+ * for each tile of k; those that a multiprocessor runs one after the other share its bandwidth and its matrix units.
  */
 static double cost_matrix(const struct variant *v, const struct job *j)
 {
-    const double processors = 132, wait = 450, bytes_ns = 40, flops_ns = 2500;
+    static const double processors = 132, shared = 187000, registers = 65536, start = 990, split = 400, tile = 300, row = 1.35, group = 67,
+                        bytes = 38, flops = 3900, stored = 16;
     struct tile t = tile_of(v, j->caps);
-    double steps = div_up(j->kq, t.kq), resident = fmin(1024 / t.wg, 200000 / (t.shared * 16));
-    double groups = (double)div_up(j->m, t.m) * div_up(j->nq, t.nq), each = ceil(groups / processors);
-    double staged = (t.m + 4.0 * t.nq) * steps * t.kq * 8, flops = 8.0 * t.m * t.nq * steps * t.kq * 4;
-    return fmax(ceil(each / fmax(resident, 1)) * (steps + 2) * wait, each * fmax(staged / bytes_ns, flops / flops_ns));
+    double n = 4.0 * t.nq, k = 4.0 * t.kq, steps = div_up(j->kq, t.kq);
+    double held = 30 + 8.0 * v->frags[0] * v->frags[1] + 4.0 * (t.m + n) * k / 8 / t.wg + 4.0 * (v->frags[0] + 1);
+    double resident = fmax(1, fmin(floor(shared / (16 * t.shared)), floor(registers / (held * t.wg))));
+    double each = ceil(div_up(j->m, t.m) * div_up(j->nq, t.nq) / processors);
+    double wait = ceil(each / resident) * (start + (v->groups[2] > 1 ? split : 0) + steps * (tile + row * k));
+    double work = each * (group + (t.m + n) * k * 2 * steps / bytes + 2 * t.m * n * k * steps / flops + 2 * t.m * n / stored);
+    return hypot(wait, work);
 }
 
 /* Matrices where there are any, unless the device computes them on a CPU. */
@@ -275,17 +253,19 @@ static struct gpu_range upload(struct lower *l, const struct node *node, struct 
     return lower_upload(l, blob, s->blob + align_up(s->turns, 16));
 }
 
-/* Constants 0 to 4: the tile; 5 to 11: what is computed; matrices have more. */
+/* Constants 0 to 4: the tile; 5 to 12: what is computed; matrices have more. */
 static void specialise(struct lower_pass *pass, const struct variant *v, const struct tile *t, const struct node *node, bool scaled,
                        const struct gpu_caps *caps)
 {
-    const uint32_t simt[] = {v->wg, v->lx, v->tm, v->tn, v->bk}, matrix[] = {t->wg, v->groups[0], v->groups[1], v->groups[2], v->buffers};
-    const uint32_t what[] = {node->kernel, node->stride, node->pad > 0, node->act, scaled, node->residual != 0, node->rope};
-    const uint32_t more[] = {v->frags[0], v->frags[1], v->frags[2], caps->coop.m, caps->coop.n, caps->coop.k, t->shared};
+    const uint32_t simt[] = {v->wg, v->lx, v->tm, v->tn, v->bk};
+    const uint32_t matrix[] = {t->wg, v->groups[0], v->groups[1], v->groups[2], t->shared};
+    const uint32_t rope = node->rope ? node->c / 12 / node->heads : 0, width = node->rope ? node->w : 1;
+    const uint32_t what[] = {node->kernel, node->stride, node->pad > 0, node->act, scaled, node->residual != 0, rope, width};
+    const uint32_t more[] = {v->frags[0], v->frags[1], v->frags[2], caps->coop.m, caps->coop.n, caps->coop.k};
     memcpy(pass->spec, v->kind == MATRIX ? matrix : simt, sizeof(matrix));
     memcpy(pass->spec + 5, what, sizeof(what));
-    memcpy(pass->spec + 12, more, sizeof(more));
-    pass->n_spec = v->kind == MATRIX ? 19 : 12;
+    memcpy(pass->spec + 13, more, sizeof(more));
+    pass->n_spec = v->kind == MATRIX ? 19 : 13;
     pass->subgroup_size = v->kind == MATRIX ? caps->subgroup_size : 0;
 }
 
@@ -321,8 +301,7 @@ bool op_conv_lower(struct lower *l, const struct node *node)
                                    .pad = node->pad,
                                    .rq = div_up(y.c, 4),
                                    .turns = (uint32_t)(s.blob / (y.f16 ? 8 : 16)),
-                                   .turn_quads = y.c / 12,
-                                   .head_quads = node->rope ? y.c / 12 / node->heads : 1};
+                                   .turn_quads = y.c / 12};
     double k = (double)s.c * s.kernel * s.kernel;
     struct lower_pass pass = {.shader = v->shader,
                               .binding = {{x.range, GPU_READ}, {weights, GPU_READ}, {r.range, GPU_READ}, {y.range, GPU_WRITE}},
