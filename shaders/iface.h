@@ -153,6 +153,15 @@ struct natten_push {
     uint pad;   /* 1: the quad after the last one is padding, to be zeroed */
 };
 
+struct natten_coop_push {
+    uint qkv_stride, qkv_offset;
+    uint out_stride, out_offset;
+    uint height, width;
+    uint quads, pad;          /* as above */
+    uint groups_x, groups_y;  /* the map in groups of queries */
+    uint columns, rows;       /* kinds of the bias */
+};
+
 struct attention_push {
     uint qkv_stride, qkv_offset;
     uint v_stride, v_offset;
