@@ -213,6 +213,17 @@ static void test_skipping(void)
     check_skipping(&p);
 }
 
+/* As on a GPU with memory of its own. */
+static void test_staged(void)
+{
+    struct gpu_caps *caps = (struct gpu_caps *)gpu_caps(rig_gpu);
+    bool unified = caps->unified_memory;
+    caps->unified_memory = false;
+    test_skipping();
+    test_evidence_crops();
+    caps->unified_memory = unified;
+}
+
 /* Motion too slow to show between two frames adds up. */
 static void test_drift(void)
 {
@@ -322,10 +333,15 @@ int main(void)
         return error.status == SEGMAN_ERROR_NO_DEVICE ? 77 : 1;
     }
     static CU_TestInfo tests[] = {
-        {"evidence", test_evidence}, {"evidence of crops", test_evidence_crops},
-        {"labels", test_labels},     {"still frames", test_skipping},
-        {"drift", test_drift},       {"flicker", test_flicker},
-        {"lag", test_lag},           {"validation is silent", test_validation},
+        {"evidence", test_evidence},
+        {"evidence of crops", test_evidence_crops},
+        {"labels", test_labels},
+        {"still frames", test_skipping},
+        {"staged", test_staged},
+        {"drift", test_drift},
+        {"flicker", test_flicker},
+        {"lag", test_lag},
+        {"validation is silent", test_validation},
         CU_TEST_INFO_NULL,
     };
     CU_SuiteInfo suites[] = {{"temporal", NULL, NULL, NULL, NULL, tests}, CU_SUITE_INFO_NULL};
