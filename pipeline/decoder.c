@@ -130,7 +130,8 @@ static GstElement *make_test(struct pipe_decoder *d, const char *text)
             (colon && sscanf(colon, ":%d", &frames) != 1) || !width || !height || width > 16384 || height > 16384 || !fps || fps > 1000)
             return NULL;
     }
-    line = g_strdup_printf("videotestsrc pattern=smpte num-buffers=%d ! video/x-raw,format=I420,width=%u,height=%u,framerate=%u/1", frames,
+    line = g_strdup_printf("videotestsrc pattern=smpte num-buffers=%d ! capsfilter"
+                           " caps=video/x-raw,format=I420,width=%u,height=%u,framerate=%u/1", frames,
                            width, height, fps);
     bin = gst_parse_bin_from_description(line, TRUE, NULL);
     if (frames >= 0)
@@ -380,8 +381,8 @@ void pipe_decoder_destroy(struct pipe_decoder *d)
     g_free(d);
 }
 
+/* The mapping keeps the buffer; the sample goes back at once: appsink changes it at a seek. */
 struct held_frame {
-    GstSample *sample;
     GstVideoFrame video;
 };
 
@@ -391,7 +392,6 @@ void pipe_frame_release(struct pipe_frame *frame)
     if (!held)
         return;
     gst_video_frame_unmap(&held->video);
-    gst_sample_unref(held->sample);
     g_free(held);
     frame->opaque = NULL;
 }
@@ -422,7 +422,6 @@ static bool map_frame(struct pipe_decoder *d, GstSample *sample, struct pipe_fra
         return false;
     }
     d->fields = d->fields || GST_VIDEO_INFO_INTERLACE_MODE(&info) != GST_VIDEO_INTERLACE_MODE_PROGRESSIVE;
-    held->sample = gst_sample_ref(sample);
     for (guint i = 0; i < GST_VIDEO_FRAME_N_PLANES(&held->video) && i < 3; i++) {
         frame->plane[i] = GST_VIDEO_FRAME_PLANE_DATA(&held->video, i);
         frame->stride[i] = (uint32_t)GST_VIDEO_FRAME_PLANE_STRIDE(&held->video, i);

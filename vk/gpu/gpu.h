@@ -14,7 +14,7 @@
 #include "../segman.h"
 
 #define GPU_MAX_BINDINGS 8
-#define GPU_MAX_SPEC 24
+#define GPU_MAX_SPEC 20
 #define GPU_MAX_PUSH 128
 
 struct gpu;
