@@ -93,6 +93,8 @@ uint32_t frame_program_crops(const struct frame_program *program);
 
 /** Source -> network input of the crop. The first crop comes first: it uploads and converts the frame. */
 void frame_record_input(struct frame_program *program, uint32_t slot, struct gpu_commands *commands, uint32_t crop);
+/** What the first crop's input begins with: the frame on the GPU as packed RGB, frame_kept()'s picture. */
+void frame_record_picture(struct frame_program *program, uint32_t slot, struct gpu_commands *commands);
 /** Keeps the crop's logits; nothing to do for the whole image. */
 void frame_record_crop(struct frame_program *program, uint32_t slot, struct gpu_commands *commands, uint32_t crop);
 /** Logits -> labels and view, readable by the host afterwards. */

@@ -318,14 +318,19 @@ static void copy(struct gpu_commands *commands, const struct gpu_buffer *from, c
     gpu_commands_copy(commands, (struct gpu_range){from, 0, from->size}, (struct gpu_range){to, 0, from->size});
 }
 
-void frame_record_input(struct frame_program *f, uint32_t slot, struct gpu_commands *commands, uint32_t crop)
+void frame_record_picture(struct frame_program *f, uint32_t slot, struct gpu_commands *commands)
 {
     struct frame_slot *s = &f->slot[slot];
-    if (!crop && frame_source(f, s) != &s->upload)
+    if (frame_source(f, s) != &s->upload)
         copy(commands, &s->upload, frame_source(f, s));
+    record(f, commands, &s->convert);
+}
+
+void frame_record_input(struct frame_program *f, uint32_t slot, struct gpu_commands *commands, uint32_t crop)
+{
     if (!crop)
-        record(f, commands, &s->convert);
-    record(f, commands, &s->input[crop]);
+        frame_record_picture(f, slot, commands);
+    record(f, commands, &f->slot[slot].input[crop]);
 }
 
 void frame_record_crop(struct frame_program *f, uint32_t slot, struct gpu_commands *commands, uint32_t crop)
