@@ -147,6 +147,7 @@ static bool submit(struct app_window *w)
     if (!segman_session_begin(w->session, &planes, &w->error))
         return false;
     copy_planes(&planes, frame);
+    app_osd_note(&w->osd.upload_ms, (double)(g_get_monotonic_time() - start) / 1e3);
     *ticket = (struct window_ticket){.index = frame->index,
                                      .pts_ns = frame->pts_ns,
                                      .duration_ns = frame->duration_ns,
@@ -157,7 +158,6 @@ static bool submit(struct app_window *w)
     if (!preview(w) || !segman_session_submit(w->session, w->submitted, &w->error))
         return false;
     w->fed = g_get_monotonic_time();
-    app_osd_note(&w->osd.upload_ms, (double)(w->fed - start) / 1e3);
     w->era = w->held.era;
     w->submitted++;
     w->fed_all = w->options->frames && w->submitted >= w->options->frames;
