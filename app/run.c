@@ -234,6 +234,9 @@ static void report_end(const struct run *run)
 {
     const struct app_loop_report *report = app_loop_report(run->loop);
 
+    if (report->skipped)
+        app_log(SEGMAN_LOG_INFO, "%" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " frames were still: they have the labels of the one before",
+                report->skipped, report->frames);
     if (run->corrupt)
         app_log(SEGMAN_LOG_WARNING, "%" G_GUINT64_FORMAT " frames of the input were damaged and left out", run->corrupt);
     if (report->dropped)
@@ -256,10 +259,10 @@ static void print_json(const struct run *run, int code)
 {
     const struct app_loop_report *report = app_loop_report(run->loop);
     double fps = report->elapsed > 0 ? (double)report->frames / report->elapsed : 0;
-    json_t *root =
-        json_pack("{ss si so so so sI sI sI sf sf}", "program", "segman " SEGMAN_VERSION, "exit", code, "input", app_json_text(run->input),
-                  "output", app_json_text(run->output), "encoder", app_json_text(run->sink), "frames", (json_int_t)report->frames,
-                  "dropped", (json_int_t)report->dropped, "corrupt", (json_int_t)run->corrupt, "seconds", report->elapsed, "fps", fps);
+    json_t *root = json_pack("{ss si so so so sI sI sI sI sf sf}", "program", "segman " SEGMAN_VERSION, "exit", code, "input",
+                             app_json_text(run->input), "output", app_json_text(run->output), "encoder", app_json_text(run->sink), "frames",
+                             (json_int_t)report->frames, "skipped", (json_int_t)report->skipped, "dropped", (json_int_t)report->dropped,
+                             "corrupt", (json_int_t)run->corrupt, "seconds", report->elapsed, "fps", fps);
 
     json_object_set_new(root, "session", session_json(run));
     json_object_set_new(root, "gpu_ms", app_samples_json((const double *)report->gpu_ms->data, report->gpu_ms->len, false));

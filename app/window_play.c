@@ -37,6 +37,8 @@ bool window_session(struct app_window *w, const struct segman_frame_format *form
         .confidence = true,
         .present = true,
     };
+    if (!w->still)
+        app_engine_temporal(w->options, &w->params);
     w->session = app_engine_session(&w->engine, w->options, &w->params, &w->error);
     if (!w->session || (w->presenter && !segman_presenter_attach(w->presenter, w->session, &w->error)))
         return app_window_fail(w, APP_EXIT_INIT);
@@ -155,6 +157,8 @@ static bool submit(struct app_window *w)
                                      .submitted = g_get_monotonic_time(),
                                      .era = w->held.era};
     g_strlcpy(ticket->name, frame->name, sizeof ticket->name);
+    if (w->era != w->held.era)
+        segman_session_reset_history(w->session); /* sought, or begun again */
     if (!preview(w) || !segman_session_submit(w->session, w->submitted, &w->error))
         return false;
     w->fed = g_get_monotonic_time();
@@ -227,6 +231,7 @@ static bool collect(struct app_window *w, uint64_t wait_ns)
     app_osd_note(&w->osd.network_ms, f->result.gpu_ms > 0 ? f->result.gpu_ms : (double)(now - f->ticket.submitted) / 1e3);
     w->lead_ms += (w->lead_ms > 0 ? CALM : 1) * ((double)(now - f->ticket.submitted) / 1e3 - w->lead_ms);
     app_rate_event(&w->osd.finished, now);
+    w->osd.still += f->result.skipped;
     w->finished++;
     return !w->record || window_record(w, f);
 }

@@ -22,6 +22,7 @@ struct pipe_decoder {
     uint64_t packets, frames; /* into the video decoder, out of it */
     uint32_t decoders;        /* where there are several, or fields, packets are not frames */
     bool vp8, theora, fields;
+    bool full_range;          /* an MP4 says so */
     bool cut;                 /* the file's end is missing */
     uint32_t rotation;
     bool flipped;
@@ -34,7 +35,7 @@ struct pipe_decoder {
     int64_t base_ns;          /* of running time 0: where the last seek went */
     int64_t duration_ns;      /* -1 unknown */
     uint64_t pushed;          /* bytes of a stream that cannot be sought */
-    uint64_t patch_offset;    /* of the MP4 header's duration, see plug.c; 0: none */
+    uint64_t patch_offset;    /* of the MP4 header's duration, see mp4_head.c; 0: none */
     uint32_t patch_bytes;
     uint64_t patch_value;
 };
@@ -51,6 +52,12 @@ GstCaps *pipe_decoder_caps(struct pipe_decoder *d);
 /* ---- plug.c */
 /** Has decodebin decode video only, and damaged frames counted. */
 void pipe_plug(struct pipe_decoder *d, GstElement *uridecodebin);
+
+/* ---- mp4_head.c */
+/** Reads the header of a local MP4 (others: does nothing): duration, whether its end is missing, full range. */
+void pipe_mp4_head_file(struct pipe_decoder *d);
+/** Where nothing can be read ahead, the header is found as it passes (cut in two by buffers: not at all). */
+void pipe_mp4_head_stream(struct pipe_decoder *d, GstBuffer *buffer, uint64_t start);
 
 /* ---- tail.c */
 /** Bin of videoconvert, videoflip and appsink (a reference to it in d->appsink), with rotation obeyed. */

@@ -4,7 +4,8 @@
  *
  *   source.c       the public source: kinds, frames handed out, corrupt frames
  *   probe.c        what an input is, from its content
- *   decoder.[ch]   one GStreamer pipeline from a URI to mapped frames; plug.c and tail.c: its two ends; seek.c
+ *   decoder.[ch]   one GStreamer pipeline from a URI to mapped frames; plug.c and tail.c: its two ends; seek.c; mp4_head.c: what
+ *                  the MP4 demuxer does not tell
  *   images.c       lists of image files
  *   format.c       caps <-> segman_frame_format, colorimetry, high dynamic range
  *   trouble.c      GStreamer's messages in plain words, with the package to install
@@ -78,6 +79,7 @@ struct pipe_trouble {
     char missing[160]; /* "an H.264 decoder" where a plugin is missing */
     char package[64];  /* that brings it */
 };
+void pipe_trouble_unknown(struct pipe_trouble *trouble, const GstCaps *caps);
 void pipe_trouble_message(struct pipe_trouble *trouble, GstMessage *message);
 /** Turns trouble into the one sentence for the user; returns false. */
 bool pipe_trouble_input(const struct pipe_trouble *trouble, const char *name, struct segman_error *error);

@@ -89,6 +89,8 @@ static void describe_times(struct pipe_source *s, const GstVideoInfo *video)
     struct pipe_source_info *info = &s->info;
     info->fps_num = (uint32_t)MAX(video->fps_n, 0);
     info->fps_den = (uint32_t)MAX(video->fps_d, 1);
+    if (info->fps_num / info->fps_den > 1000) /* of a file with a single frame that has no length */
+        info->fps_num = 0;
     info->duration_ns = s->decoder->duration_ns;
     info->frames = -1;
     if (info->kind == PIPE_KIND_IMAGE)

@@ -54,6 +54,8 @@ static bool check_params(const struct segman_model *model, const struct segman_s
         return false;
     if (p->slots > SEGMAN_MAX_SLOTS)
         return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "%u slots were asked for, at most %u are possible", p->slots, SEGMAN_MAX_SLOTS);
+    if (!(p->smooth >= 0 && p->smooth <= 1) || (p->skip_still && !(p->still_threshold >= 0)))
+        return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "Smoothing is a number from 0 to 1, a difference of still frames not negative");
     if (p->view != SEGMAN_VIEW_NONE && p->view_format != p->frame.format && !frame_is_rgb(p->view_format))
         return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "A view must have the frame's pixel format or an RGB format");
     return true;
@@ -81,6 +83,7 @@ static void on_recorded(void *user, struct gpu_commands *commands, const struct 
 static bool build_frames(struct segman_session *s, uint32_t crop_w, uint32_t crop_h, struct segman_error *error)
 {
     const struct segman_session_params *p = &s->params;
+    const struct net_pass *pass;
     struct frame_crop crops[FRAME_MAX_CROPS];
     uint32_t n = 0;
     if (p->crop) {
@@ -101,6 +104,10 @@ static bool build_frames(struct segman_session *s, uint32_t crop_w, uint32_t cro
                                         .n_crops = n,
                                         .slots = p->slots,
                                         .confidence = p->confidence,
+                                        .smooth = p->smooth,
+                                        .skip_still = p->skip_still,
+                                        .still_threshold = p->still_threshold,
+                                        .net_passes = (uint32_t)net_program_passes(s->net, &pass),
                                         .keep = p->present,
                                         .recorded = on_recorded,
                                         .user = s};
@@ -151,6 +158,7 @@ static bool record_slot(struct segman_session *s, uint32_t slot, struct segman_e
         return false;
     gpu_commands_serial(c, s->params.profile);
     gpu_commands_timer(c);
+    frame_record_decision(s->frame, slot, c);
     for (uint32_t crop = 0; crop < frame_program_crops(s->frame); crop++) {
         frame_record_input(s->frame, slot, c, crop);
         record_network(s, c);
@@ -174,7 +182,7 @@ static bool record_all(struct segman_session *s, struct segman_error *error)
 static bool create_commands(struct segman_session *s, struct segman_error *error)
 {
     const struct net_pass *pass;
-    size_t per_crop = net_program_passes(s->net, &pass) + 4;
+    size_t per_crop = net_program_passes(s->net, &pass) + 8;
     uint32_t timers = 2 + (s->params.profile ? (uint32_t)(per_crop * frame_program_crops(s->frame)) + 16 : 0);
     for (uint32_t i = 0; i < s->params.slots; i++) {
         s->commands[i] = gpu_commands_create(s->gpu, timers, error);
@@ -190,7 +198,7 @@ static bool create_previews(struct segman_session *s, struct segman_error *error
         s->preview[i] = gpu_commands_create(s->gpu, 0, error);
         if (!s->preview[i] || !gpu_commands_begin(s->preview[i], error))
             return false;
-        frame_record_picture(s->frame, i, s->preview[i]);
+        frame_record_source(s->frame, i, s->preview[i]);
         if (!gpu_commands_end(s->preview[i], error))
             return false;
     }
@@ -281,6 +289,11 @@ bool segman_session_set_overlay(struct segman_session *s, const struct segman_ov
     if (!frame_set_overlay(s->frame, overlay, &record_again, error))
         return false;
     return !record_again || record_all(s, error);
+}
+
+void segman_session_reset_history(struct segman_session *s)
+{
+    frame_reset_history(s->frame);
 }
 
 bool segman_session_begin(struct segman_session *s, struct segman_planes *planes, struct segman_error *error)

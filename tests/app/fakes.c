@@ -111,6 +111,11 @@ bool segman_session_set_overlay(struct segman_session *session, const struct seg
     return true;
 }
 
+void segman_session_reset_history(struct segman_session *session)
+{
+    (void)session;
+}
+
 bool segman_session_begin(struct segman_session *session, struct segman_planes *planes, struct segman_error *error)
 {
     uint32_t bytes = session->params.frame.width * 4;

@@ -177,6 +177,15 @@ int picture_difference(const struct picture *p, const struct pipe_frame *frame)
     return most;
 }
 
+double picture_mean_difference(const struct picture *p, const struct pipe_frame *frame)
+{
+    double sum = 0;
+    for (uint32_t y = 0; y < p->format.height; y++)
+        for (uint32_t x = 0; x < p->format.width; x++)
+            sum += abs(p->plane[0][(size_t)y * p->stride[0] + x] - frame->plane[0][(size_t)y * frame->stride[0] + x]);
+    return sum / p->format.height / p->format.width;
+}
+
 /* ---- files ----------------------------------------------------------------------------------- */
 
 void write_pictures(const struct pipe_sink_params *params, const int64_t *pts_ns, unsigned count)

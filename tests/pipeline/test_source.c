@@ -203,7 +203,9 @@ static void set_matrix(const char *from, const char *to, const int matrix[4])
     gsize size;
     uint8_t *at;
     CU_ASSERT_FATAL(g_file_get_contents(from, &data, &size, NULL));
-    at = memmem(data, size, "tkhd", 4);
+    at = NULL; /* the last: mp4mux leaves a first one behind in the data */
+    for (uint8_t *next = (uint8_t *)data; (next = memmem(next, size - (size_t)(next - (uint8_t *)data), "tkhd", 4)); next++)
+        at = next;
     CU_ASSERT_PTR_NOT_NULL_FATAL(at);
     at += 4 + 40; /* content: version, times, track, duration, layer, volume; then the matrix */
     GST_WRITE_UINT32_BE(at, matrix[0] * 65536);
@@ -284,7 +286,7 @@ static void check_format(const char *caps, const char *extra, enum segman_pixel_
 static void test_formats(void)
 {
     check_format("format=I420", "avenc_ffv1", SEGMAN_FORMAT_I420, 33, 17);
-    check_format("format=NV12", "identity", SEGMAN_FORMAT_NV12, 34, 18);
+    check_format("format=YUY2", "identity", SEGMAN_FORMAT_I420, 34, 18);
     check_format("format=BGRx", "avenc_ffv1", SEGMAN_FORMAT_BGRX, 33, 17);
     check_format("format=I420_10LE", "avenc_ffv1", SEGMAN_FORMAT_I420, 33, 17);
     check_format("format=Y444", "avenc_ffv1", SEGMAN_FORMAT_I420, 33, 17);

@@ -51,6 +51,7 @@ struct node {
     char *scale;                  /* scope of a layer scale */
     int32_t residual;             /* tensor added last */
     char *layer_norm;             /* dwnorm: scope of the layer norm */
+    char *front;                  /* scan: scope of the depthwise convolution that makes its input; kernel, norm, act are its */
     int32_t also;                 /* the node whose tensor is this node's second output */
     int32_t maker;                /* OP_ALSO: the node that writes this tensor */
     uint32_t unshuffle;           /* conv: its 1x1 weights are (out, in, r, r): kernel r, stride r on the unshuffled input */
