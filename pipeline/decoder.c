@@ -271,7 +271,9 @@ static GstSample *wait_sample(struct pipe_decoder *d, bool opening)
             return NULL;
         g_mutex_unlock(&d->lock); /* appsink's own lock is held when it calls on_new_sample */
         sample = gst_app_sink_try_pull_sample(GST_APP_SINK(d->appsink), 0);
+        bool empty = !sample && gst_app_sink_is_eos(GST_APP_SINK(d->appsink)); /* a seek may have cleared the flag too late */
         g_mutex_lock(&d->lock);
+        d->eos |= empty;
         if (sample)
             return sample;
         if ((ended && d->eos) || (opening && d->ready && !d->linked) || g_get_monotonic_time() > patience)
@@ -381,8 +383,8 @@ void pipe_decoder_destroy(struct pipe_decoder *d)
     g_free(d);
 }
 
+/* The mapping keeps the buffer; the sample goes back at once: appsink changes it at a seek. */
 struct held_frame {
-    GstSample *sample;
     GstVideoFrame video;
 };
 
@@ -392,7 +394,6 @@ void pipe_frame_release(struct pipe_frame *frame)
     if (!held)
         return;
     gst_video_frame_unmap(&held->video);
-    gst_sample_unref(held->sample);
     g_free(held);
     frame->opaque = NULL;
 }
@@ -401,8 +402,10 @@ void pipe_frame_release(struct pipe_frame *frame)
 static int64_t frame_time(struct pipe_decoder *d, GstSample *sample)
 {
     int64_t time = pipe_sample_time(sample, false, d->absolute);
+    if (time != INT64_MIN && !d->absolute)
+        time += d->base_ns;
     if (time == INT64_MIN)
-        time = d->last_ns < 0 ? 0 : d->last_ns + d->step_ns;
+        time = d->last_ns < 0 ? d->base_ns : d->last_ns + d->step_ns;
     else if (d->last_ns >= 0 && time > d->last_ns)
         d->step_ns = time - d->last_ns;
     d->last_ns = MAX(time, 0);
@@ -421,7 +424,6 @@ static bool map_frame(struct pipe_decoder *d, GstSample *sample, struct pipe_fra
         return false;
     }
     d->fields = d->fields || GST_VIDEO_INFO_INTERLACE_MODE(&info) != GST_VIDEO_INTERLACE_MODE_PROGRESSIVE;
-    held->sample = gst_sample_ref(sample);
     for (guint i = 0; i < GST_VIDEO_FRAME_N_PLANES(&held->video) && i < 3; i++) {
         frame->plane[i] = GST_VIDEO_FRAME_PLANE_DATA(&held->video, i);
         frame->stride[i] = (uint32_t)GST_VIDEO_FRAME_PLANE_STRIDE(&held->video, i);

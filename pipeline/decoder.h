@@ -32,6 +32,7 @@ struct pipe_decoder {
     GPtrArray *streams;       /* of struct pipe_stream */
     GstSample *first;         /* prerolled, not yet read */
     int64_t last_ns, step_ns; /* to guess a missing time */
+    int64_t base_ns;          /* of running time 0: where the last seek went */
     int64_t duration_ns;      /* -1 unknown */
     uint64_t pushed;          /* bytes of a stream that cannot be sought */
     uint64_t patch_offset;    /* of the MP4 header's duration, see mp4_head.c; 0: none */
@@ -42,6 +43,7 @@ struct pipe_decoder *pipe_decoder_open(const struct pipe_input *input, const cha
 void pipe_decoder_destroy(struct pipe_decoder *d);
 /** One frame; duration -1 and name empty. */
 enum pipe_status pipe_decoder_read(struct pipe_decoder *d, struct pipe_frame *frame, struct segman_error *error);
+bool pipe_decoder_seek(struct pipe_decoder *d, int64_t pts_ns, struct segman_error *error);
 void pipe_decoder_stop(struct pipe_decoder *d);
 uint64_t pipe_decoder_corrupt(struct pipe_decoder *d);
 /** Caps of the first frame; NULL before. */

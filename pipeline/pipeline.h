@@ -77,6 +77,12 @@ enum pipe_status pipe_source_read(struct pipe_source *source, struct pipe_frame 
 void pipe_frame_release(struct pipe_frame *frame);
 /** Makes a blocked pipe_source_read return PIPE_STOPPED; callable from any thread and from a signal watcher (not from a handler). */
 void pipe_source_stop(struct pipe_source *source);
+/**
+ * The next frame read is the one that is shown at this time (on the source's own clock), or the first one after it; frames
+ * read before stay valid, indices go on counting. After the end of the input too. False, and *error, where the input cannot
+ * be sought: live ones, a single image. Not while a sink passes streams of this source through.
+ */
+bool pipe_source_seek(struct pipe_source *source, int64_t pts_ns, struct segman_error *error);
 /** Frames that could not be decoded, or were damaged, so far. */
 uint64_t pipe_source_corrupt(const struct pipe_source *source);
 

@@ -274,6 +274,32 @@ enum pipe_status pipe_source_read(struct pipe_source *s, struct pipe_frame *fram
     return status;
 }
 
+/** The file that is shown at this time comes next. */
+static bool seek_image(struct pipe_source *s, int64_t pts_ns, struct segman_error *error)
+{
+    double at = floor((double)MAX(pts_ns, 0) * 1e-9 * s->image_fps + 1e-6);
+    guint last = s->input.files->len - 1;
+
+    s->file = at < last ? (guint)at : last;
+    s->frames = s->file;
+    return s->frames > 0 || open_next_image(s, error); /* the first file is open before it is read */
+}
+
+bool pipe_source_seek(struct pipe_source *s, int64_t pts_ns, struct segman_error *error)
+{
+    bool good;
+
+    if (s->info.kind == PIPE_KIND_LIVE || s->info.kind == PIPE_KIND_IMAGE)
+        return segman_fail(error, SEGMAN_ERROR_UNSUPPORTED, "%s cannot be sought", s->input.name);
+    good = s->input.files ? seek_image(s, pts_ns, error) : pipe_decoder_seek(s->decoder, pts_ns, error);
+    if (!good)
+        return false;
+    g_mutex_lock(&s->lock);
+    s->ended = false;
+    g_mutex_unlock(&s->lock);
+    return true;
+}
+
 void pipe_source_stop(struct pipe_source *s)
 {
     g_mutex_lock(&s->lock);

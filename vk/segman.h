@@ -56,6 +56,8 @@ extern "C" {
 /** Most in-flight frames of a session. */
 #define SEGMAN_MAX_SLOTS 8
 
+struct segman_surface_source; /* present.h */
+
 /* ---- errors and log ------------------------------------------------------------------------ */
 
 enum segman_status {
@@ -120,6 +122,7 @@ struct segman_context_params {
     const char *cache_dir;  /**< folder of the pipeline cache, made when missing; NULL: no cache on disk */
     segman_log_fn log;      /**< NULL: warnings and errors to stderr */
     void *log_user;
+    const struct segman_surface_source *surface; /**< a window to present to (present.h): devices that cannot are passed over; NULL: none */
 };
 struct segman_context;
 
@@ -129,6 +132,8 @@ SEGMAN_API void segman_context_destroy(struct segman_context *context);
 SEGMAN_API const struct segman_device_info *segman_context_device(const struct segman_context *context);
 /** Messages of the validation layer so far at warning or error level (0 when validation is off). */
 SEGMAN_API uint32_t segman_context_validation_messages(const struct segman_context *context);
+/** Allocations of GPU memory that are alive, of all of the context's objects. Constant while frames run. */
+SEGMAN_API uint32_t segman_context_allocations(const struct segman_context *context);
 
 /* ---- datasets: classes and palettes ---------------------------------------------------------- */
 
@@ -139,7 +144,10 @@ struct segman_dataset {
     uint8_t (*palette)[3];            /**< [classes] sRGB */
 };
 
-/** Reads a dataset file: JSON {"name": text, "classes": [text], "palette": [[r,g,b]]}. */
+/**
+ * Reads a dataset file: JSON {"name": text, "classes": [text], "palette": [[r,g,b]]}. Without "classes" it is a palette
+ * alone, its classes are called "class 0" and so on.
+ */
 SEGMAN_API struct segman_dataset *segman_dataset_open(const char *path, struct segman_error *error);
 SEGMAN_API void segman_dataset_destroy(struct segman_dataset *dataset);
 
@@ -161,7 +169,7 @@ struct segman_model;
 /**
  * Opens a checkpoint: a .safetensors or mmseg .pth file (the kind is found from its content), or
  * procedural weights "synthetic:V[:CLASSES]" with V one of t, s, b, l, l2 (reference:
- * procedural_value). Checks every name and shape; the message of a failure names the tensor, what
+ * procedural_value). context may be NULL for a look without a GPU: then no session can be made. Checks every name and shape; the message of a failure names the tensor, what
  * was found and what was expected.
  */
 SEGMAN_API struct segman_model *segman_model_open(struct segman_context *context, const char *path, struct segman_error *error);
@@ -222,14 +230,15 @@ enum segman_view {
     SEGMAN_VIEW_MASK,         /**< the masks alone; hidden classes black */
     SEGMAN_VIEW_SIDE_BY_SIDE, /**< source left, overlay right: twice the width */
     SEGMAN_VIEW_SOURCE,       /**< the frame, unchanged */
+    SEGMAN_VIEW_CONFIDENCE,   /**< in a window only (present.h): how sure the network is, dark to bright */
 };
 
 struct segman_session_params {
     struct segman_frame_format frame;      /**< of every frame of this session */
     uint32_t net_width, net_height;        /**< the whole image is resized to this; multiples of 32, at least segman_model_min_side() */
-    uint32_t crop, stride;                 /**< sliding crops of crop x crop pixels at this stride, logits averaged; 0: whole image at once. Multiples of 32 */
+    uint32_t crop, stride;                 /**< sliding crops of crop x crop pixels (clipped to the image) at this stride, logits averaged; 0: whole image at once. Multiples of 32 */
     enum segman_resize resize;             /**< how the frame becomes the network's input */
-    enum segman_precision precision;       /**< AUTO: F16 on GPUs */
+    enum segman_precision precision;       /**< AUTO: F16 (fewer bytes; faster on CPU drivers too) */
     enum segman_view view;                 /**< what segman_result.view holds */
     enum segman_pixel_format view_format;  /**< format of the view: frame.format, or an RGB format (converted by the frame's matrix) */
     uint32_t slots;                        /**< 1..SEGMAN_MAX_SLOTS frames in flight; 0: 2 */
@@ -237,6 +246,23 @@ struct segman_session_params {
     size_t n_taps;
     bool profile;                          /**< time every pass (timestamps; costs a little) */
     bool no_fuse;                          /**< run the graph without fusing passes (for tests) */
+    bool confidence;                       /**< fill segman_result.confidence (costs an exponential a class and pixel) */
+    /**
+     * 0..1: evidence is averaged over frames where the picture stays the same, so that masks do not flicker. In each cell
+     * of 8 x 8 pixels of the network's input
+     *     evidence = logits + w (evidence - logits),  w = min(smooth, 0.95) (1 - smoothstep(4, 12, d)),
+     * d: the largest difference, over the cell and its eight neighbours, from the picture that the evidence stands for, in
+     * 8-bit levels (root mean square over red, green and blue of the cell's quarters); that picture is averaged by the same
+     * w. The evidence is float32, as many numbers as logits. Frames count in order of submission. 0: off, at no cost.
+     */
+    float smooth;
+    /**
+     * A frame that differs nowhere by more than still_threshold (d above, of every cell) from the last one that went through
+     * the network skips it and has that one's labels: segman_result.skipped. The GPU decides; the frame's own picture is shown.
+     */
+    bool skip_still;
+    float still_threshold;                 /**< 8-bit levels, 0: only the same picture is still. Sensor noise needs about 4 */
+    bool present;                          /**< each slot keeps its picture and labels on the GPU, for segman_presenter_draw() */
 };
 struct segman_session;
 
@@ -245,7 +271,7 @@ struct segman_style {
     float opacity;                               /**< 0..1 of the mask over the frame */
     uint8_t palette[SEGMAN_MAX_CLASSES + 1][4];  /**< sRGB and alpha by label; alpha 0 hides a class, 255 shows it */
 };
-/** The dataset's palette (NULL: the model's, else a generated one), opacity 0.5, all classes shown. */
+/** The dataset's palette (NULL: the model's; a generated one where there is none), opacity 0.5, all classes shown. Both may be NULL. */
 SEGMAN_API void segman_style_default(struct segman_style *style, const struct segman_model *model, const struct segman_dataset *dataset);
 
 /** A picture to lay over the view (a legend, text). */
@@ -260,7 +286,7 @@ SEGMAN_API struct segman_session *segman_session_create(struct segman_model *mod
 /** Waits for frames in flight. */
 SEGMAN_API void segman_session_destroy(struct segman_session *session);
 
-/** Style of the frames submitted from now on. */
+/** Style of the frames submitted from now on; until then segman_style_default()'s. */
 SEGMAN_API void segman_session_set_style(struct segman_session *session, const struct segman_style *style);
 /** Overlay of the frames submitted from now on; allocates when it grows: waits for frames in flight then. */
 SEGMAN_API bool segman_session_set_overlay(struct segman_session *session, const struct segman_overlay *overlay, struct segman_error *error);
@@ -270,10 +296,21 @@ struct segman_result {
     uint64_t user;              /**< as given to segman_session_submit() */
     const uint8_t *labels;      /**< label map, frame.width bytes a row */
     uint32_t labels_stride;     /**< bytes from row to row */
+    const uint8_t *confidence;  /**< probability of each pixel's label in 1/255, rows as those of labels: softmax over the classes' logits,
+                                     interpolated (sliding crops: their mean) like for the label; NULL unless asked for */
+    uint32_t slot;              /**< of this frame, for segman_presenter_draw() */
     struct segman_planes view;  /**< in view_format; all NULL for SEGMAN_VIEW_NONE */
     uint32_t view_width, view_height;
+    bool skipped;               /**< with skip_still: the frame was still, the network did not run; taps are those of the last run */
+    float change;               /**< with skip_still: the largest difference of a cell in 8-bit levels; 1e30: there was nothing to compare with */
     double gpu_ms;              /**< from the first to the last pass of the frame, by timestamps; 0 where the device has none */
 };
+
+/**
+ * The next frame submitted has nothing to do with those before (a seek, another source): it is neither smoothed with
+ * them nor skipped. A new session starts like this. Cuts within a video are found by their difference.
+ */
+SEGMAN_API void segman_session_reset_history(struct segman_session *session);
 
 /** Gives the planes of a free slot to be filled. Fails where every slot is in flight or held. */
 SEGMAN_API bool segman_session_begin(struct segman_session *session, struct segman_planes *planes, struct segman_error *error);

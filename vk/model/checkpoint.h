@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * checkpoint.h: named weight tensors from a file: .safetensors (F32, F16, BF16; memory-mapped) or
- * mmseg's .pth (zip container, restricted pickle), or procedural ones (reference: procedural_value).
- * A checkpoint is immutable once open; reading from several threads is safe.
+ * checkpoint.h: named weight tensors from a file: .safetensors (F32, F16, BF16, F64; memory-mapped)
+ * or mmseg's .pth (zip container, restricted pickle), or procedural ones (reference:
+ * procedural_value). A checkpoint is immutable once open; reading from several threads is safe.
+ *
+ * Files are taken for hostile: whatever they hold, opening and reading them executes nothing, stays
+ * within bounded memory and ends in a checkpoint or an error. The one thing to keep is that the file
+ * must not be shortened by others while it is open (it is mapped).
+ *
+ * Limits: 8 dimensions, 262,144 tensors, safetensors headers of 2 MiB, pickles of 32 MiB.
  */
 #ifndef MODEL_CHECKPOINT_H
 #define MODEL_CHECKPOINT_H
@@ -12,12 +18,12 @@
 enum checkpoint_dtype { CHECKPOINT_F32, CHECKPOINT_F16, CHECKPOINT_BF16, CHECKPOINT_F64, CHECKPOINT_OTHER };
 
 struct checkpoint_tensor {
-    const char *name;     /**< without "module." prefixes */
+    const char *name; /**< without "module." prefixes */
     enum checkpoint_dtype dtype;
-    const char *dtype_name; /**< as the file spells it */
-    uint32_t rank;        /**< 0..8 */
+    const char *dtype_name; /**< as safetensors spells it: "F32", "I64", ...; also for .pth */
+    uint32_t rank;          /**< 0..8 */
     uint64_t shape[8];
-    uint64_t count;       /**< product of shape */
+    uint64_t count; /**< product of shape */
 };
 
 struct checkpoint;
@@ -41,14 +47,29 @@ const struct checkpoint_tensor *checkpoint_find(const struct checkpoint *checkpo
  * Checks that a tensor exists with this shape. The message of a failure names the tensor, what was
  * found and what was expected, and the file.
  */
-bool checkpoint_expect(const struct checkpoint *checkpoint, const char *name, uint32_t rank, const uint64_t *shape, struct segman_error *error);
+bool checkpoint_expect(const struct checkpoint *checkpoint, const char *name, uint32_t rank, const uint64_t *shape,
+                       struct segman_error *error);
 /** As checkpoint_expect, and converts its values into out[product of shape]; a value that is not finite is an error. */
 bool checkpoint_read(const struct checkpoint *checkpoint, const char *name, uint32_t rank, const uint64_t *shape, float *out,
                      struct segman_error *error);
 
-/** Classes and palette found in the file (safetensors: segman.classes, segman.palette; mmseg: meta.CLASSES, meta.PALETTE), or NULL. */
+/** A tensor's bytes as they lie in the file, at any alignment; NULL for .pth and synthetic checkpoints (goldens hold images). */
+const void *checkpoint_raw(const struct checkpoint *checkpoint, const struct checkpoint_tensor *tensor);
+
+/**
+ * Checks that the file holds no tensor beyond these names and the ignored ones (checkpoint_name_ignored).
+ * The message of a failure names the first one too many and says how many there are.
+ */
+bool checkpoint_expect_only(const struct checkpoint *checkpoint, const char *const *names, size_t n, struct segman_error *error);
+
+/**
+ * Classes and palette found in the file, or NULL. safetensors: metadata segman.classes,
+ * segman.palette, segman.dataset; mmseg: meta.CLASSES and meta.PALETTE, or dataset_meta's classes and
+ * palette. The palette is never NULL: where a file has classes alone it is the generated one of
+ * dataset_generate_color(). The name is "" where the file has none and the classes are no published list.
+ */
 const struct segman_dataset *checkpoint_dataset(const struct checkpoint *checkpoint);
-/** Metadata text by key (safetensors' __metadata__), NULL where absent. */
+/** Metadata text by key (safetensors' __metadata__), NULL where absent; always NULL for .pth. */
 const char *checkpoint_metadata(const struct checkpoint *checkpoint, const char *key);
 
 /** Names that carry nothing for inference: num_batches_tracked, rope.angle. */

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * iface.h: push constants, compiled both as C and as GLSL. One section an op. Strides and offsets of tensors are in
+ * quads (four channels); sizes in pixels unless said otherwise.
+ */
+#ifndef SHADERS_IFACE_H
+#define SHADERS_IFACE_H
+
+#ifdef __STDC__
+#include <stdint.h>
+#define uint uint32_t
+#endif
+
+/* ---- conv.comp, conv_cpu.comp, conv_coop.comp ---------------------------------------------------- */
+
+struct conv_push {
+    uint m;                  /* output pixels */
+    uint out_w, in_w, in_h;  /* pixels */
+    uint x_stride, x_offset; /* input */
+    uint y_stride, y_offset; /* output */
+    uint r_stride, r_offset; /* residual */
+    uint cq;                 /* quads of input channels */
+    uint kq;                 /* quads of k: kernel * kernel * cq */
+    uint nq;                 /* quads of a row of the weights */
+    uint n_store;            /* quads of an output pixel to write */
+    uint params;             /* first quad of the epilogue's parameters in the weights' buffer */
+    uint pad;                /* pixels on each side */
+    uint rq;                 /* quads of the residual's channels: behind them a view has others */
+    uint turns;              /* first quad of the rotary table in the weights' buffer */
+    uint turn_quads;         /* C / 4 of a qkv tensor: so many quads of q, then of k, are rotated */
+};
+
+/* ---- dwconv.comp --------------------------------------------------------------------------------- */
+
+struct dwconv_push {
+    uint w, h;               /* pixels */
+    uint x_stride, x_offset; /* input */
+    uint y_stride, y_offset; /* output */
+    uint r_stride, r_offset; /* residual */
+    uint cq;                 /* quads of channels */
+    uint nq;                 /* quads of an output pixel to write: from cq on zeros */
+    uint tiles;              /* strips of a row */
+    uint total;              /* invocations with work */
+    uint params;             /* first quad of the bias in the weights' buffer */
+};
+
+/* ---- layer_norm.comp ----------------------------------------------------------------------------- */
+
+struct layer_norm_push {
+    uint m;                  /* pixels */
+    uint x_stride, x_offset; /* input */
+    uint y_stride, y_offset; /* output */
+    uint r_stride, r_offset; /* residual */
+    uint c;                  /* channels */
+    uint cq;                 /* quads of channels */
+    uint nq;                 /* quads of an output pixel to write */
+    float eps;
+};
+
+/* ---- dwnorm.comp --------------------------------------------------------------------------------- */
+
+struct dwnorm_push {
+    uint w, h;               /* pixels */
+    uint x_stride, x_offset; /* input */
+    uint c;                  /* channels */
+    uint nq;                 /* quads of a pixel of both outputs */
+    uint strips;             /* of a row */
+    uint params;             /* first quad of the float32 parameters in the weights' buffer */
+    float eps;
+};
+
+/* ---- pointwise.comp ------------------------------------------------------------------------------ */
+
+struct pointwise_push {
+    uint x_stride, x_offset; /* input */
+    uint r_stride, r_offset; /* second input of a sum */
+    uint y_stride, y_offset; /* output */
+    uint cq;                 /* quads of channels */
+    uint nq;                 /* quads of an output pixel to write: from cq on zeros */
+    uint total;              /* quads to write */
+};
+
+/* ---- scan: strides and offsets in quads; quads and pairs of channels -------------------------------- */
+
+struct scan_project_push {
+    uint pixels, w, h;
+    uint plane, outputs; /* quads of a plane of z, planes */
+    uint x_stride, x_offset;
+};
+struct scan_whole_push {
+    uint pixels, w, h;
+    uint pairs, plane;
+    uint x_stride, x_offset, y_stride, y_offset;
+};
+struct scan_tile_push {
+    uint h, w, quads, pad; /* pad: quads written a pixel, those from `quads` on as zeros */
+    uint plane;
+    uint x_stride, x_offset, y_stride, y_offset;
+};
+struct scan_carry_push {
+    uint quads;
+    uint rows, columns; /* chunks of a sequence along the rows, along the columns */
+};
+
+/* ---- copy (one input of a concat), unshuffle, resize ---- */
+struct copy_push {
+    uint h, w;
+    uint channels, shift; /* of the input; its first channel's place in its first output quad */
+    uint quads;           /* output quads written a pixel: all that the input touches, then zeros */
+    uint x_stride, x_offset, y_stride, y_offset;
+};
+struct unshuffle_push {
+    uint h, w, channels, quads; /* output size, input channels, output quads written */
+    uint x_stride, x_offset, y_stride, y_offset;
+};
+struct resize_push {
+    uint in_h, in_w, h, w;
+    uint quads, pad; /* quads of channels; quads written, those from `quads` on as zeros */
+    uint x_stride, x_offset, y_stride, y_offset;
+    float scale_y, scale_x; /* input pixels an output pixel */
+};
+
+/* ---- pool ---- */
+struct pool_push {
+    uint pixels, quads, slice; /* slice: pixels a workgroup sums */
+    uint x_stride, x_offset;
+};
+struct pool_sum_push {
+    uint slices, quads, pad;
+    uint y_offset;
+    float scale; /* 1 / pixels */
+};
+
+/* ---- attention: rope, natten, attention ------------------------------------------------------ */
+
+/* A qkv tensor holds q, k and v of `quads` quads each, one after the other; a head is a run of quads of each. */
+struct rope_push {
+    uint in_stride, in_offset;
+    uint out_stride, out_offset;
+    uint width, pixels;
+    uint quads;      /* C / 4 */
+    uint head_quads; /* d / 4 */
+    uint out_quads;  /* what is written of a pixel: 3 C / 4 and the padding */
+    float scale;     /* of q, d^-0.5 */
+};
+
+struct natten_push {
+    uint qkv_stride, qkv_offset;
+    uint out_stride, out_offset;
+    uint height, width;
+    uint quads; /* C / 4 */
+    uint pad;   /* 1: the quad after the last one is padding, to be zeroed */
+};
+
+struct attention_push {
+    uint qkv_stride, qkv_offset;
+    uint v_stride, v_offset;
+    uint out_stride, out_offset;
+    uint tokens; /* N = H W */
+    uint quads;  /* C / 4 */
+    uint pad;    /* as above */
+    uint side;   /* tokens of the bias table along one axis: side^2 of the checkpoint's image */
+};
+/* ---- frames (vk/frame): offsets and strides of planes in bytes unless said otherwise --------------------------- */
+
+struct frame_convert_push { /* YCbCr -> packed RGBA8, integer arithmetic: coefficients are scaled by 2^16 */
+    uint width, height;
+    uint y_offset, y_stride;
+    uint cb_offset, cr_offset, c_stride;
+    uint out_stride; /* pixels, a multiple of 4 */
+    int y_black;     /* code of black */
+    int y_gain;      /* of every component */
+    int cr_red, cb_green, cr_green, cb_blue;
+};
+
+struct frame_input_push { /* packed RGB -> network input */
+    uint src_width, src_height;
+    uint src_stride; /* pixels */
+    uint net_width, net_height; /* of the whole resized image */
+    uint x0, y0;                /* of the crop in it */
+    uint width, height;         /* of the tensor */
+    uint stride4, offset4;
+    float mean_r, mean_g, mean_b;
+    float std_r, std_g, std_b;
+};
+
+struct frame_motion_push { /* network input -> difference of each cell from the picture of its evidence */
+    uint grid_width, grid_height; /* cells of a crop: its logits */
+    uint ratio;                   /* pixels of the input a cell, along each axis */
+    uint width, stride4, offset4; /* of the input */
+    uint first;                   /* cell of the crop in the buffers of all */
+    float std_r, std_g, std_b;
+};
+
+struct frame_evidence_push { /* logits -> evidence over time */
+    uint grid_width, grid_height;
+    uint quads; /* of classes; of a cell of the evidence */
+    uint stride4, offset4;
+    uint first;
+    float smoothing; /* most weight of the past */
+};
+
+struct frame_decide_push { /* differences -> whether the network runs */
+    uint words; /* of all group counts */
+    float threshold;
+};
+
+/* Differences are in 8-bit levels: up to LOW the past has its full weight, from HIGH on none. */
+#define FRAME_MOTION_LOW  4.0
+#define FRAME_MOTION_HIGH 12.0
+#define FRAME_MOTION_NONE 1e30 /* of a frame without a past */
+
+struct frame_candidates_push { /* logits -> classes that may win between four logits */
+    uint grid_width, grid_height;
+    uint stride4, offset4;
+    uint classes;
+};
+
+struct frame_labels_push { /* logits -> label map */
+    uint width, height;         /* of the frame */
+    uint net_width, net_height; /* of the whole resized image */
+    uint ratio;                 /* pixels of the resized image from logit to logit */
+    uint grid_width, grid_height; /* logits of a crop */
+    uint stride4, offset4;
+    uint classes;
+    uint label_stride;
+    uint crops;
+};
+
+struct frame_blend_push { /* packed RGB -> packed RGB view */
+    uint width, height;           /* of the frame */
+    uint view_width, view_height; /* of the view */
+    uint src_stride, view_stride; /* pixels */
+    uint label_stride;
+};
+
+struct frame_ycbcr_push { /* YCbCr planes -> planes of the view */
+    uint width, height;           /* of the frame */
+    uint view_width, view_height; /* of the view */
+    uint y_offset, y_stride, cb_offset, cr_offset, c_stride; /* of the frame */
+    uint view_y_offset, view_y_stride, view_cb_offset, view_cr_offset, view_c_stride;
+    uint label_stride;
+    uint black; /* Y | Cb << 8 | Cr << 16 */
+};
+
+/*
+ * The style buffer, in pairs of words: x, y and width, height of the overlay picture in the view, then of each label its
+ * colour (three bytes, R G B or Y Cb Cr as the view) and weight (0..65536).
+ */
+#define FRAME_STYLE_POSITION 0
+#define FRAME_STYLE_SIZE     1
+#define FRAME_STYLE_LABELS   8 /* [256] */
+#define FRAME_STYLE_PAIRS    264
+
+#define FRAME_VIEW_OVERLAY  0
+#define FRAME_VIEW_MASK     1
+#define FRAME_VIEW_SIDE     2
+#define FRAME_VIEW_SOURCE   3
+#define FRAME_VIEW_CONFIDENCE 4 /* in a window only */
+
+/* ---- present.comp: what may change from draw to draw, read from a buffer ------------------------------------------ */
+
+#define PRESENT_OVERLAYS 6
+
+struct present_frame {
+    uint width, height;            /* of the window */
+    uint x, y, view_width, view_height; /* where the view goes in it; 0 x 0: nowhere */
+    uint frame_width, frame_height;
+    uint stride, label_stride;     /* pixels of the picture, bytes of labels and confidence */
+    uint view;                     /* FRAME_VIEW_... */
+    uint source_bgr, window_bgr;
+    float scale_x, scale_y;        /* pixels of the view, at the frame's size, a pixel of the window */
+    uint taps_x, taps_y;           /* samples a pixel of the window along each axis */
+    uint overlay_x[PRESENT_OVERLAYS], overlay_y[PRESENT_OVERLAYS]; /* pixels of the window, the part inside it */
+    uint overlay_width[PRESENT_OVERLAYS], overlay_height[PRESENT_OVERLAYS];
+    uint overlay_offset[PRESENT_OVERLAYS], overlay_stride[PRESENT_OVERLAYS]; /* words of the texts' buffer */
+    uint colour[256];              /* R | G << 8 | B << 16, by label */
+    uint weight[256];              /* 0..65536 */
+};
+
+#ifdef __STDC__
+#undef uint
+#endif
+#endif

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fakes.h"
+
+#include "app/loop.h"
+
+#include <CUnit/Basic.h>
+#include <string.h>
+
+static struct app_engine engine;
+static struct app_options options;
+
+/* What the consumer saw. */
+static struct {
+    GString *order; /* frame numbers */
+    uint64_t taken, firsts;
+    uint64_t drop_at, fatal_at; /* frame numbers from 1; 0: none */
+    bool pts_right;
+    uint32_t first_in_flight;
+    uint8_t labels[64];
+} seen;
+
+static enum app_verdict deliver(void *user, const struct app_delivery *frame, struct segman_error *error)
+{
+    (void)user;
+    g_string_append_printf(seen.order, "%" G_GUINT64_FORMAT " ", frame->index);
+    g_string_append_c(fake.diary, '!');
+    seen.labels[seen.taken % 64] = frame->result->labels[0];
+    seen.pts_right = seen.pts_right && frame->pts_ns == 1000 * (int64_t)frame->index;
+    seen.taken++;
+    if (seen.taken == seen.fatal_at) {
+        segman_fail(error, SEGMAN_ERROR_IO, "the disk is full");
+        return APP_FATAL;
+    }
+    return seen.taken == seen.drop_at ? APP_DROPPED : APP_TAKEN;
+}
+
+static bool on_first(void *user, struct segman_session *session, struct segman_error *error)
+{
+    (void)user;
+    (void)error;
+    seen.firsts++;
+    seen.first_in_flight = segman_session_in_flight(session);
+    return true;
+}
+
+static void reset(void)
+{
+    fake_reset();
+    if (seen.order)
+        g_string_free(seen.order, TRUE);
+    memset(&seen, 0, sizeof seen);
+    seen.order = g_string_new(NULL);
+    seen.pts_right = true;
+    options.frames = 0;
+}
+
+static struct app_loop *make(bool legend, struct segman_error *error)
+{
+    struct app_loop_params params = {
+        .engine = &engine,
+        .options = &options,
+        .view = SEGMAN_VIEW_OVERLAY,
+        .legend = legend,
+        .first = on_first,
+        .deliver = deliver,
+    };
+
+    return app_loop_create(&params, error);
+}
+
+/* Runs to the end and checks what holds for every run. */
+static struct app_loop_report run(bool legend, struct segman_error *error)
+{
+    struct app_loop *loop = make(legend, error);
+    struct app_loop_report report;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(loop);
+    app_loop_run(loop, error);
+    report = *app_loop_report(loop);
+    CU_ASSERT_EQUAL(report.gpu_ms->len, report.frames);
+    app_loop_destroy(loop);
+    CU_ASSERT_EQUAL(fake.unreleased, 0);
+    CU_ASSERT_TRUE(seen.pts_right);
+    return report;
+}
+
+static void video(void)
+{
+    reset();
+    struct app_loop_report report = run(false, NULL);
+
+    CU_ASSERT_EQUAL(report.end, APP_END_INPUT);
+    CU_ASSERT_EQUAL(report.frames, 10);
+    CU_ASSERT_STRING_EQUAL(seen.order->str, "0 1 2 3 4 5 6 7 8 9 ");
+    CU_ASSERT_EQUAL(fake.most_in_flight, 3); /* overlapped */
+    CU_ASSERT_EQUAL(fake.sessions, 1);
+    CU_ASSERT_EQUAL(seen.firsts, 1);
+    CU_ASSERT_EQUAL(seen.first_in_flight, 0);
+    CU_ASSERT_TRUE(g_str_has_prefix(fake.diary->str, "cbsw!rbsbsbsw!rbs"));
+}
+
+static void some_frames(void)
+{
+    reset();
+    options.frames = 4;
+    CU_ASSERT_EQUAL(run(false, NULL).frames, 4);
+    CU_ASSERT_EQUAL(fake.read, 4);
+}
+
+static void no_frames(void)
+{
+    reset();
+    fake.frames = 0;
+    struct app_loop_report report = run(false, NULL);
+    CU_ASSERT_EQUAL(report.end, APP_END_INPUT);
+    CU_ASSERT_EQUAL(report.frames, 0);
+}
+
+static void new_format(void)
+{
+    reset();
+    fake.change_at = 5;
+    struct app_loop_report report = run(false, NULL);
+
+    CU_ASSERT_EQUAL(report.frames, 10);
+    CU_ASSERT_EQUAL(fake.sessions, 2);
+    CU_ASSERT_STRING_EQUAL(seen.order->str, "0 1 2 3 4 5 6 7 8 9 ");
+    const char *destroyed = strchr(fake.diary->str, 'd'); /* after all five frames of the first format */
+    CU_ASSERT_EQUAL(g_strrstr_len(fake.diary->str, destroyed - fake.diary->str, "!r"), destroyed - 2);
+}
+
+static void device_lost(void)
+{
+    struct segman_error error;
+
+    reset();
+    fake.fail_submit = 6;
+    struct app_loop_report report = run(false, &error);
+    CU_ASSERT_EQUAL(report.end, APP_END_FAILED);
+    CU_ASSERT_EQUAL(error.status, SEGMAN_ERROR_DEVICE_LOST);
+    CU_ASSERT_TRUE(report.frames < 6);
+
+    reset();
+    fake.fail_wait = 10; /* after the input's end */
+    report = run(false, &error);
+    CU_ASSERT_EQUAL(report.end, APP_END_FAILED);
+    CU_ASSERT_STRING_EQUAL(error.message, "lost while waiting");
+    CU_ASSERT_EQUAL(report.frames, 9);
+
+    reset();
+    fake.fail_create = true;
+    CU_ASSERT_PTR_NULL(make(false, &error));
+    CU_ASSERT_EQUAL(error.status, SEGMAN_ERROR_DEVICE_MEMORY);
+}
+
+static void input_breaks(void)
+{
+    struct segman_error error;
+
+    reset();
+    fake.frames = 7;
+    fake.end = PIPE_ERROR;
+    struct app_loop_report report = run(false, &error);
+    CU_ASSERT_EQUAL(report.end, APP_END_READ);
+    CU_ASSERT_STRING_EQUAL(error.message, "the source broke");
+    CU_ASSERT_EQUAL(report.frames, 7); /* none is lost */
+
+    reset();
+    fake.frames = 4;
+    fake.end = PIPE_STOPPED;
+    report = run(false, &error);
+    CU_ASSERT_EQUAL(report.end, APP_END_STOPPED);
+    CU_ASSERT_EQUAL(report.frames, 4);
+}
+
+static void consumer(void)
+{
+    struct segman_error error;
+
+    reset();
+    seen.drop_at = 3;
+    struct app_loop_report report = run(false, &error);
+    CU_ASSERT_EQUAL(report.frames, 10);
+    CU_ASSERT_EQUAL(report.dropped, 1);
+
+    reset();
+    seen.fatal_at = 3;
+    report = run(false, &error);
+    CU_ASSERT_EQUAL(report.end, APP_END_FAILED);
+    CU_ASSERT_STRING_EQUAL(error.message, "the disk is full");
+    CU_ASSERT_EQUAL(seen.taken, 3);
+}
+
+static uint8_t by_pairs(uint64_t frame)
+{
+    return (uint8_t)(frame / 2 % 4);
+}
+
+/* Each picture's legend shows that picture's classes: where they changed, the picture runs again. */
+static void stills(void)
+{
+    reset();
+    fake.info.kind = PIPE_KIND_IMAGES;
+    fake.frames = 3;
+    fake.label = by_pairs;
+    struct app_loop_report report = run(true, NULL);
+
+    CU_ASSERT_EQUAL(report.frames, 3);
+    CU_ASSERT_STRING_EQUAL(fake.diary->str, "cbsworbsw!rbsw!rbsworbsw!rd");
+    CU_ASSERT_EQUAL(seen.labels[2], 1);
+}
+
+static uint8_t one(uint64_t frame)
+{
+    (void)frame;
+    return 1;
+}
+
+static void video_legend(void)
+{
+    reset();
+    fake.label = one;
+    CU_ASSERT_EQUAL(run(true, NULL).frames, 10);
+    CU_ASSERT_TRUE(g_str_has_prefix(fake.diary->str, "cbsworbsw!rbsbsbsw!r")); /* the first frame has it already */
+    CU_ASSERT_PTR_EQUAL(strchr(fake.diary->str, 'o'), strrchr(fake.diary->str, 'o'));
+}
+
+int main(void)
+{
+    CU_TestInfo tests[] = {
+        {"video", video},
+        {"some frames", some_frames},
+        {"no frames", no_frames},
+        {"format changes", new_format},
+        {"device lost", device_lost},
+        {"input breaks", input_breaks},
+        {"consumer", consumer},
+        {"stills with legend", stills},
+        {"video with legend", video_legend},
+        CU_TEST_INFO_NULL,
+    };
+    CU_SuiteInfo suites[] = {{.pName = "loop", .pTests = tests}, CU_SUITE_INFO_NULL};
+    unsigned failed = 1;
+
+    app_options_init(&options);
+    options.no_progress = true;
+    engine.model = segman_model_open(NULL, "synthetic:t:4", NULL);
+    struct app_look_params look = {.model = "synthetic", .classes = 4, .opacity = 0.5};
+    if (!engine.model || !app_look_init(&engine.look, &look, NULL) || !app_netsize_parse(&engine.size, NULL, APP_MODE_WHOLE, NULL))
+        return 1;
+    if (CU_initialize_registry() != CUE_SUCCESS || CU_register_suites(suites) != CUE_SUCCESS)
+        return 1;
+    CU_basic_set_mode(CU_BRM_NORMAL);
+    if (CU_basic_run_tests() == CUE_SUCCESS && CU_get_number_of_tests_run() > 0)
+        failed = CU_get_number_of_tests_failed();
+    CU_cleanup_registry();
+    app_look_finish(&engine.look);
+    segman_model_destroy(engine.model);
+    g_string_free(fake.diary, TRUE);
+    g_string_free(seen.order, TRUE);
+    return failed ? 1 : 0;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** internal.h: what the files of vk/gpu share. */
+#ifndef GPU_INTERNAL_H
+#define GPU_INTERNAL_H
+
+#include <pthread.h>
+
+#include "../present.h"
+#include "gpu.h"
+
+struct gpu_pipeline; /* pipeline.c */
+struct gpu_set_pool; /* pass.c */
+
+struct gpu {
+    VkInstance instance;
+    VkDebugUtilsMessengerEXT messenger;
+    VkPhysicalDevice physical;
+    VkDevice device;
+    VkQueue queue;
+    VkSurfaceKHR surface; /* none: no window */
+    uint32_t queue_family;
+    uint32_t timestamp_bits;
+    double timestamp_ns; /* nanoseconds a tick */
+    VkPhysicalDeviceMemoryProperties memory;
+    VkPipelineCache cache;
+    char *cache_path;
+    struct gpu_caps caps;
+    struct segman_device_info info;
+    segman_log_fn log;
+    void *log_user;
+    uint32_t validation_messages; /* atomic */
+    uint32_t allocations;         /* atomic */
+    PFN_vkCmdBeginDebugUtilsLabelEXT label_begin; /* NULL without the extension */
+    PFN_vkCmdEndDebugUtilsLabelEXT label_end;
+    pthread_mutex_t lock; /* queue, command pool, pipelines */
+    bool lock_ready;
+    VkDescriptorSetLayout set_layout[GPU_MAX_BINDINGS + 1]; /* by number of bindings */
+    VkPipelineLayout layout[GPU_MAX_BINDINGS + 1];
+    struct gpu_pipeline *pipelines; /* list */
+    struct gpu_set_pool *set_pools; /* list */
+};
+
+#define GPU_NO_DRIVER_HINT          "install a Vulkan driver (Debian: mesa-vulkan-drivers, or the vendor's own)"
+#define GPU_MAX_INSTANCE_EXTENSIONS 16 /* of a window system */
+
+/** An instance with the extensions that exist; validation turns the layer on where it is installed. window: NULL, or what a surface needs. */
+VkResult gpu_instance_create(bool validation, const struct segman_surface_source *window, VkInstance *instance, bool *debug_utils, bool *layer);
+/** Says why there is no instance; returns false. */
+bool gpu_instance_fail(VkResult result, struct segman_error *error);
+bool gpu_device_extension_exists(VkPhysicalDevice device, const char *name);
+/** A queue family for compute, with graphics where possible, that can present to the surface (if any); -1: none. */
+int gpu_queue_family(VkPhysicalDevice device, VkSurfaceKHR surface);
+/** Position in the list of the device that is wanted, or best; with a surface, one that can present to it. -1: *error says why. */
+int gpu_device_choose(const struct gpu *gpu, const struct segman_device_info *infos, const VkPhysicalDevice *devices, uint32_t count,
+                      const char *want, struct segman_error *error);
+/** Physical devices with what segman needs of each. *infos and *devices are malloc'ed. */
+bool gpu_devices_list(VkInstance instance, struct segman_device_info **infos, VkPhysicalDevice **devices, uint32_t *count,
+                      struct segman_error *error);
+
+/** The matrices to use; needs gpu->physical and gpu->info. */
+struct gpu_coop gpu_coop_query(struct gpu *gpu);
+
+void gpu_cache_load(struct gpu *gpu, const char *dir);
+void gpu_cache_save(struct gpu *gpu);
+/** Finds or compiles the pass's pipeline, with the lock held; VK_NULL_HANDLE after an error. */
+VkPipeline gpu_pipeline_get(struct gpu *gpu, const struct gpu_pass_desc *desc, struct segman_error *error);
+void gpu_pipelines_destroy(struct gpu *gpu);
+void gpu_set_pools_destroy(struct gpu *gpu);
+const char *gpu_result_name(VkResult result);
+
+/** Goes to fail: unless the call succeeds; says which call failed and how. */
+#define GPU_TRY(call, what)                                                                                                                \
+    do {                                                                                                                                   \
+        VkResult try_result = (call);                                                                                                      \
+        if (try_result < 0) {                                                                                                              \
+            gpu_fail(error, try_result, what);                                                                                             \
+            goto fail;                                                                                                                     \
+        }                                                                                                                                  \
+    } while (0)
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "op_common.h"
+
+#include <math.h>
+
+#define BATCH_NORM_EPS 1e-5
+
+bool op_fold_norm(struct lower *l, const char *scope, uint32_t c, double *mul, double *add)
+{
+    const uint64_t shape[] = {c};
+    const float *weight = lower_read(l, scope, "weight", 1, shape), *bias = lower_read(l, scope, "bias", 1, shape);
+    const float *mean = lower_read(l, scope, "running_mean", 1, shape), *var = lower_read(l, scope, "running_var", 1, shape);
+    if (!weight || !bias || !mean || !var)
+        return false;
+    for (uint32_t i = 0; i < c; i++) {
+        double g = weight[i] / sqrt((double)var[i] + BATCH_NORM_EPS);
+        mul[i] *= g;
+        add[i] = (add[i] - mean[i]) * g + bias[i];
+    }
+    return true;
+}
+
+/* Layer scale: weight (c,1,1,1), bias (c). */
+static bool fold_scale(struct lower *l, const struct node *node, struct epilogue *e)
+{
+    const uint64_t c = node->c, weight_shape[] = {c, 1, 1, 1};
+    float *weight = lower_read(l, node->scale, "weight", 4, weight_shape), *bias = lower_read(l, node->scale, "bias", 1, &c);
+    if (!weight || !bias)
+        return false;
+    if (node->act != NET_ACT_NONE) {
+        e->scale = weight;
+        e->shift = bias;
+        return true;
+    }
+    for (uint32_t i = 0; i < c; i++) {
+        e->mul[i] *= weight[i];
+        e->add[i] = e->add[i] * weight[i] + bias[i];
+    }
+    return true;
+}
+
+bool op_fold_epilogue(struct lower *l, const struct node *node, bool has_bias, struct epilogue *e)
+{
+    const uint64_t c = node->c;
+    *e = (struct epilogue){.mul = lower_alloc(l, c * sizeof(double)), .add = lower_alloc(l, c * sizeof(double))};
+    const float *bias = has_bias ? lower_read(l, node->scope, "bias", 1, &c) : NULL;
+    if (!e->mul || !e->add || (has_bias && !bias))
+        return false;
+    for (uint32_t i = 0; i < c; i++) {
+        e->mul[i] = 1;
+        e->add[i] = bias ? bias[i] : 0;
+    }
+    return (!node->norm || op_fold_norm(l, node->norm, node->c, e->mul, e->add)) && (!node->scale || fold_scale(l, node, e));
+}
+
+void op_store(void *blob, size_t i, double value, bool f16)
+{
+    if (f16)
+        ((uint16_t *)blob)[i] = lower_half((float)value);
+    else
+        ((float *)blob)[i] = (float)value;
+}
+
+void op_flat_groups(uint32_t total, uint32_t size, uint32_t groups[3])
+{
+    uint32_t n = div_up(total, size);
+    groups[1] = div_up(n, 65535);
+    groups[0] = div_up(n, groups[1]);
+    groups[2] = 1;
+}
+
+double op_tensor_bytes(const struct net_memory *m)
+{
+    return (double)m->c * m->h * m->w * (m->f16 ? 2 : 4);
+}

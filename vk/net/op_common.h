@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** op_common.h: what several lowerings share: folded epilogues, blobs of parameters, flat grids. */
+#ifndef NET_OP_COMMON_H
+#define NET_OP_COMMON_H
+
+#include "lower.h"
+
+/** Per channel [node->c]: y = act(mul * (W x) + add) * scale + shift. */
+struct epilogue {
+    double *mul, *add;    /**< batch norm and bias; the layer scale too where no activation comes between */
+    float *scale, *shift; /**< NULL: none */
+};
+/** Reads the bias (where has_bias), batch norm and layer scale of a node and folds what can be folded; false after an error. */
+bool op_fold_epilogue(struct lower *l, const struct node *node, bool has_bias, struct epilogue *epilogue);
+
+/** scale and shift that a batch norm amounts to, multiplied into mul and add [c]; false after an error. */
+bool op_fold_norm(struct lower *l, const char *scope, uint32_t c, double *mul, double *add);
+
+/** Weights of a depthwise convolution: (c, 1, k, k) -> [ky, kx][cq quads] in storage precision, then float32 bias. */
+struct gpu_range op_dwconv_weights(struct lower *l, const struct node *node, uint32_t cq);
+
+/** Element i of a matrix in storage precision. */
+void op_store(void *blob, size_t i, double value, bool f16);
+
+/**
+ * Cosine and sine of every rotary angle, (positions, d / 4) pairs of float32 for maps up to h or w and heads of d channels; owned
+ * by l like lower_alloc's. *bytes: their size, a multiple of 8.
+ */
+float *op_rope_turns(struct lower *l, uint32_t h, uint32_t w, uint32_t d, size_t *bytes);
+
+/** A grid of at least total / size workgroups that keeps within the limit of 65535 in each dimension. */
+void op_flat_groups(uint32_t total, uint32_t size, uint32_t groups[3]);
+
+/** Bytes of a tensor's own channels. */
+double op_tensor_bytes(const struct net_memory *m);
+
+#endif
