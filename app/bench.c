@@ -114,6 +114,7 @@ static bool open_all(struct bench *bench, struct segman_error *error)
         return false;
     bench->params = (struct segman_session_params){
         .frame = bench_format(&bench->engine.size), .view = SEGMAN_VIEW_NONE, .slots = 1, .profile = options->profile};
+    bench->params.smooth = (float)options->smooth;
     bench->session = app_engine_session(&bench->engine, options, &bench->params, error);
     if (!bench->session)
         return false;

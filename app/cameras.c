@@ -58,8 +58,8 @@ json_t *app_cameras_json(const struct pipe_camera *cameras, size_t count)
 
     for (size_t i = 0; i < count; i++) {
         const struct pipe_camera *camera = &cameras[i];
-        json_array_append_new(list, json_pack("{so so so so so}", "name", app_json_text(camera->name), "id", app_json_text(camera->id), "path",
-                                              app_json_text(*camera->path ? camera->path : NULL), "api", app_json_text(camera->api),
+        json_array_append_new(list, json_pack("{so so so so so}", "name", app_json_text(camera->name), "id", app_json_text(camera->id),
+                                              "path", app_json_text(*camera->path ? camera->path : NULL), "api", app_json_text(camera->api),
                                               "formats", formats_json(camera)));
     }
     return list;

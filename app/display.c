@@ -20,16 +20,27 @@ static bool create_surface(void *user, void *instance, uint64_t *surface)
     return true;
 }
 
+/* Asked for first: without any, SDL and the libraries under it complain, and then offer a display that shows nothing. */
+static bool has_display(void)
+{
+    return g_getenv("DISPLAY") || g_getenv("WAYLAND_DISPLAY") || g_getenv("SDL_VIDEODRIVER");
+}
+
 bool app_display_start(struct app_display *display, struct segman_error *error)
 {
     *display = (struct app_display){0};
+    if (!has_display())
+        return segman_fail(error, SEGMAN_ERROR_UNSUPPORTED, "there is no display for a window");
     SDL_SetHint(SDL_HINT_VIDEO_X11_NET_WM_BYPASS_COMPOSITOR, "0");
     SDL_SetHint(SDL_HINT_VIDEO_MINIMIZE_ON_FOCUS_LOSS, "0"); /* a second screen may have the focus */
-    SDL_SetHint(SDL_HINT_NO_SIGNAL_HANDLERS, "1"); /* signals.h has them */
+    SDL_SetHint(SDL_HINT_NO_SIGNAL_HANDLERS, "1");           /* signals.h has them */
     SDL_SetHint(SDL_HINT_VIDEO_ALLOW_SCREENSAVER, "1");
     if (SDL_Init(SDL_INIT_VIDEO) != 0)
         return segman_fail(error, SEGMAN_ERROR_UNSUPPORTED, "there is no display for a window (%s)", SDL_GetError());
     display->started = true;
+    if (strcmp(SDL_GetCurrentVideoDriver(), "offscreen") == 0 || strcmp(SDL_GetCurrentVideoDriver(), "dummy") == 0)
+        return segman_fail(error, SEGMAN_ERROR_UNSUPPORTED, "there is no display for a window (%s does not answer)",
+                           g_getenv("DISPLAY") ? g_getenv("DISPLAY") : "it");
     display->wake = SDL_RegisterEvents(1);
     return true;
 }
@@ -41,8 +52,7 @@ static bool list_extensions(struct app_display *display)
     if (!SDL_Vulkan_GetInstanceExtensions(display->window, &count, NULL))
         return false;
     display->extensions = g_new0(const char *, count + 1);
-    return SDL_Vulkan_GetInstanceExtensions(display->window, &count, display->extensions) &&
-           (display->surface.n_extensions = count) > 0;
+    return SDL_Vulkan_GetInstanceExtensions(display->window, &count, display->extensions) && (display->surface.n_extensions = count) > 0;
 }
 
 bool app_display_open(struct app_display *display, const char *title, struct segman_error *error)

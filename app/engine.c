@@ -135,6 +135,13 @@ static void report_size(const struct app_netsize *rule, const struct app_netsize
                 size->height, size->width, rule->height, rule->width);
 }
 
+void app_engine_temporal(const struct app_options *options, struct segman_session_params *params)
+{
+    params->smooth = (float)options->smooth;
+    params->skip_still = options->skip_still >= 0;
+    params->still_threshold = params->skip_still ? (float)options->skip_still : 0;
+}
+
 struct segman_session *app_engine_session(const struct app_engine *engine, const struct app_options *options,
                                           struct segman_session_params *params, struct segman_error *error)
 {

@@ -37,6 +37,9 @@ struct segman_context *app_engine_context(const struct app_options *options, con
 struct segman_session *app_engine_session(const struct app_engine *engine, const struct app_options *options,
                                           struct segman_session_params *params, struct segman_error *error);
 
+/** Fills what the options say of smoothing and skipping; not for pictures that have nothing to do with each other. */
+void app_engine_temporal(const struct app_options *options, struct segman_session_params *params);
+
 /** Logs why a session, model or frame failed and what helps against it. */
 void app_engine_explain(const struct segman_error *error);
 

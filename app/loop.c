@@ -70,6 +70,8 @@ static bool make_session(struct app_loop *loop, const struct segman_frame_format
         .taps = loop->params.taps,
         .n_taps = loop->params.n_taps,
     };
+    if (!loop->stills)
+        app_engine_temporal(loop->params.options, &loop->session_params);
     loop->session = app_engine_session(loop->params.engine, loop->params.options, &loop->session_params, error);
     if (!loop->session)
         return false;
@@ -215,11 +217,13 @@ static bool deliver(struct app_loop *loop, const struct segman_result *result, c
     if (verdict == APP_FATAL)
         return false;
     loop->report.frames++;
+    loop->report.skipped += result->skipped;
     loop->report.dropped += verdict == APP_DROPPED;
     g_array_append_val(loop->report.gpu_ms, result->gpu_ms);
     g_array_append_val(loop->report.wall_ms, wall_ms);
     if (loop->live)
         g_array_append_val(loop->report.age_ms, age_ms);
+    loop->progress.skipped = loop->report.skipped;
     app_progress_update(&loop->progress, loop->report.frames);
     return true;
 }
@@ -268,6 +272,7 @@ static bool run_alone(struct app_loop *loop, const struct pipe_frame *frame, str
         segman_session_release(loop->session);
         if (!submit(loop, frame, error) || !wait_oldest(loop, &result, error))
             return false;
+        result.skipped = false; /* it went through the network before */
     }
     if (first && loop->params.first && !loop->params.first(loop->params.user, loop->session, error))
         return false;
@@ -314,8 +319,8 @@ static enum pipe_status read_frame(struct app_loop *loop, struct pipe_frame *fra
 {
     int64_t start = g_get_monotonic_time();
     bool busy = loop->live && segman_session_in_flight(loop->session);
-    enum pipe_status status = busy ? pipe_source_read_timeout(loop->params.source, 0, frame, error)
-                                   : pipe_source_read(loop->params.source, frame, error);
+    enum pipe_status status =
+        busy ? pipe_source_read_timeout(loop->params.source, 0, frame, error) : pipe_source_read(loop->params.source, frame, error);
 
     loop->report.read += seconds_since(start);
     return status;

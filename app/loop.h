@@ -60,6 +60,7 @@ enum app_end {
 struct app_loop_report {
     enum app_end end;
     uint64_t frames, dropped;
+    uint64_t skipped; /**< still frames that have the labels of the one before */
     double elapsed;
     double read, upload, wait, deliver;
     GArray *gpu_ms;  /**< double, one a frame */

@@ -14,6 +14,7 @@
 #define CHOICE(member)    APP_OPTION_CHOICE, true, AT(member)
 #define COUNT(member)     APP_OPTION_COUNT, true, AT(member)
 #define SHARE(member)     APP_OPTION_SHARE, true, AT(member)
+#define LEVEL(member)     APP_OPTION_LEVEL, true, AT(member)
 
 #define FILES        "Input and output"
 #define LOOK         "Look"
@@ -34,7 +35,7 @@ const struct app_option app_option_table[] = {
     {"codec", 0, "NAME", NULL, "auto, h264, h265, av1, vp8, vp9, ffv1 or an encoder", FILES, APP_SEGMENT, TEXT(codec)},
     {"bitrate", 0, "N", NULL, "bits a second, k and M understood", FILES, APP_SEGMENT, COUNT(bitrate)},
     {"frames", 0, "N", NULL, "stop after N frames", FILES, NET_COMMANDS, COUNT(frames)},
-    {"overwrite", 'y', NULL, NULL, "replace existing outputs (-n: never do)", FILES, APP_SEGMENT, FLAG(overwrite)},
+    {"overwrite", 'y', NULL, NULL, "replace existing outputs (-n: never)", FILES, APP_SEGMENT, FLAG(overwrite)},
     {"no-overwrite", 'n', NULL, NULL, NULL, FILES, APP_SEGMENT, FLAG(keep)},
 
     {"view", 0, "VIEW", "overlay|mask|side-by-side|source", "overlay, mask, side-by-side or source", LOOK, APP_SEGMENT, CHOICE(view)},
@@ -55,6 +56,8 @@ const struct app_option app_option_table[] = {
     {"resize", 0, "HOW", "bilinear|area", "bilinear or area", NETWORK, NET_COMMANDS, CHOICE(resize)},
     {"mode", 0, "MODE", "whole|slide", "whole image, or slide: crops of 1024 at stride 768", NETWORK, NET_COMMANDS, CHOICE(mode)},
     {"precision", 0, "P", "auto|f32|f16", "auto, f32 or f16", NETWORK, NET_COMMANDS | APP_INSPECT, CHOICE(precision)},
+    {"smooth", 0, "0..1", NULL, "steadier masks: weight of past frames where still (0)", NETWORK, NET_COMMANDS, SHARE(smooth)},
+    {"skip-still", 0, "[N]", "4", "keep masks where no cell changes by more (4 of 255)", NETWORK, APP_SEGMENT, LEVEL(skip_still)},
     {"device", 'd', "DEVICE", NULL, "number, part of the name, or UUID", NETWORK, NET_COMMANDS | APP_INSPECT, TEXT(device)},
     {"list-devices", 0, NULL, NULL, NULL, NETWORK, APP_SEGMENT, FLAG_ONCE(list_devices)},
 
@@ -69,9 +72,9 @@ const struct app_option app_option_table[] = {
     {"tensors", 0, NULL, NULL, "every tensor with type and shape", REPORTS, APP_INSPECT, FLAG_ONCE(tensors)},
     {"json", 0, NULL, NULL, "machine-readable result on stdout", REPORTS, APP_ALL, FLAG(json)},
 
-    {"log-level", 0, "LEVEL", "error|warning|info|debug", "error, warning, info or debug", GENERAL, APP_ALL, CHOICE(log_level)},
+    {"log-level", 0, "LEVEL", "error|warning|info|debug", "error, warning, info or debug; --no-progress", GENERAL, APP_ALL, CHOICE(log_level)},
     {"validate", 0, NULL, NULL, NULL, GENERAL, APP_SEGMENT, FLAG_ONCE(validate)},
-    {"no-progress", 0, NULL, NULL, "no progress line", GENERAL, NET_COMMANDS, FLAG(no_progress)},
+    {"no-progress", 0, NULL, NULL, NULL, GENERAL, NET_COMMANDS, FLAG(no_progress)},
     {"help", 'h', NULL, NULL, "this help (segman COMMAND --help); --version", GENERAL, APP_ALL, FLAG_ONCE(help)},
     {"version", 0, NULL, NULL, NULL, GENERAL, APP_ALL, FLAG_ONCE(version)},
 };
@@ -81,7 +84,8 @@ G_STATIC_ASSERT(G_N_ELEMENTS(app_option_table) <= 64);
 
 void app_options_init(struct app_options *options)
 {
-    *options = (struct app_options){.command = APP_SEGMENT, .opacity = 0.5, .reconnect = 60, .log_level = SEGMAN_LOG_INFO};
+    *options =
+        (struct app_options){.command = APP_SEGMENT, .opacity = 0.5, .reconnect = 60, .skip_still = -1, .log_level = SEGMAN_LOG_INFO};
 }
 
 void app_options_finish(struct app_options *options)
@@ -156,6 +160,27 @@ static bool set_share(double *field, const char *value)
     return true;
 }
 
+static bool is_level(const char *value, double *number)
+{
+    char *end = NULL;
+
+    *number = g_ascii_strtod(value, &end);
+    return end != value && !*end && *number >= 0 && *number <= 255;
+}
+
+/* A number, or as a flag: yes is the usual one. */
+static bool set_level(double *field, const char *usual, const char *value)
+{
+    bool yes = false;
+
+    if (value && is_level(value, field))
+        return true;
+    if (!set_flag(&yes, value))
+        return false;
+    *field = yes ? g_ascii_strtod(usual, NULL) : -1;
+    return true;
+}
+
 static void append(char ***field, const char *value)
 {
     guint count = *field ? g_strv_length(*field) : 0;
@@ -176,6 +201,8 @@ static const char *wanted(const struct app_option *option)
         return "a whole number";
     case APP_OPTION_SHARE:
         return "a number from 0 to 1";
+    case APP_OPTION_LEVEL:
+        return "a number from 0 to 255";
     default:
         return "a text";
     }
@@ -186,7 +213,7 @@ bool app_options_set(struct app_options *options, const struct app_option *optio
     void *field = (char *)options + option->offset;
     bool fits = true;
 
-    if (!value && option->type != APP_OPTION_FLAG)
+    if (!value && option->type != APP_OPTION_FLAG && option->type != APP_OPTION_LEVEL)
         return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "%s needs a value", option->name);
     switch (option->type) {
     case APP_OPTION_FLAG:
@@ -208,6 +235,9 @@ bool app_options_set(struct app_options *options, const struct app_option *optio
         break;
     case APP_OPTION_SHARE:
         fits = set_share(field, value);
+        break;
+    case APP_OPTION_LEVEL:
+        fits = set_level(field, option->choices, value);
         break;
     }
     if (!fits)
@@ -285,6 +315,17 @@ static GOptionEntry *make_entries(enum app_command command, char ***positional)
     return entries;
 }
 
+/* A word of the command line, with the usual value where a level has none of its own: what follows may be the input. */
+static char *complete(const char *word, const char *next)
+{
+    const struct app_option *option = g_str_has_prefix(word, "--") ? find_spelled(word) : NULL;
+    double number;
+
+    if (!option || option->type != APP_OPTION_LEVEL || (next && is_level(next, &number)))
+        return g_strdup(word);
+    return g_strconcat(word, "=", option->choices, NULL);
+}
+
 static bool take(char **field, char *word, const char *what, struct segman_error *error)
 {
     if (*field)
@@ -322,7 +363,7 @@ bool app_options_parse(struct app_options *options, int argc, char **argv, struc
     int skip = options->command == APP_SEGMENT ? 0 : 1;
     copy = g_new0(char *, argc + 1);
     for (int i = skip, n = 0; i < argc; i++)
-        copy[n++] = g_strdup(argv[i]);
+        copy[n++] = complete(argv[i], i + 1 < argc ? argv[i + 1] : NULL);
 
     entries = make_entries(options->command, &positional);
     g_option_group_add_entries(group, entries);

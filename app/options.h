@@ -36,15 +36,17 @@ struct app_options {
     bool legend;
 
     char *model, *size;
-    int resize;    /**< enum segman_resize */
-    int mode;      /**< enum app_mode */
-    int precision; /**< enum segman_precision */
+    int resize;        /**< enum segman_resize */
+    int mode;          /**< enum app_mode */
+    int precision;     /**< enum segman_precision */
+    double smooth;     /**< segman_session_params.smooth */
+    double skip_still; /**< threshold in 8-bit levels; below 0: no frame is skipped */
     char *device;
     bool list_devices;
 
     bool no_window, fullscreen, loop;
-    int vsync;    /**< enum segman_vsync */
-    int sync;     /**< enum app_sync */
+    int vsync; /**< enum segman_vsync */
+    int sync;  /**< enum app_sync */
     char *record;
 
     char *labels, *stats;
@@ -70,6 +72,7 @@ enum app_option_type {
     APP_OPTION_CHOICE, /**< int: index into choices */
     APP_OPTION_COUNT,  /**< uint64_t, decimal, k and M understood */
     APP_OPTION_SHARE,  /**< double 0..1 */
+    APP_OPTION_LEVEL,  /**< double 0..255, yes or no value: that in choices; no: -1 */
 };
 
 struct app_option {
@@ -77,9 +80,9 @@ struct app_option {
     char shorthand;       /**< or 0 */
     const char *argument; /**< as the help shows it; NULL for flags */
     const char *choices;  /**< words separated by | */
-    const char *help; /**< NULL: known, not listed */
-    const char *group; /**< heading in the help */
-    unsigned commands; /**< enum app_command bits */
+    const char *help;     /**< NULL: known, not listed */
+    const char *group;    /**< heading in the help */
+    unsigned commands;    /**< enum app_command bits */
     enum app_option_type type;
     bool config; /**< allowed in the configuration file */
     size_t offset;

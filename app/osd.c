@@ -70,6 +70,8 @@ static void append_rates(struct app_osd *osd, const struct app_osd_params *p)
            osd->shown.rate);
     if (osd->dropped)
         append(osd, ", %" G_GUINT64_FORMAT " left out", osd->dropped);
+    if (osd->still)
+        append(osd, ", %" G_GUINT64_FORMAT " still", osd->still);
 }
 
 static void append_stage(struct app_osd *osd, const char *name, double ms)

@@ -22,8 +22,9 @@ struct app_osd {
     struct app_rate captured, finished, shown;
     double read_ms, upload_ms, network_ms, blend_ms, present_ms, glass_ms; /**< of one frame; 0: not known yet */
     uint64_t dropped, recorded;
-    uint64_t captures;        /**< frames read so far, as last seen */
-    int64_t written;          /**< when the text was last written */
+    uint64_t still;    /**< frames that skipped the network */
+    uint64_t captures; /**< frames read so far, as last seen */
+    int64_t written;   /**< when the text was last written */
     char text[1536];
 };
 

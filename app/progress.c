@@ -5,6 +5,7 @@
 
 #include <glib.h>
 #include <inttypes.h>
+#include <string.h>
 
 #define REDRAW_US G_USEC_PER_SEC / 10
 #define PLAIN_US  10 * G_USEC_PER_SEC
@@ -38,6 +39,8 @@ static void show(struct app_progress *progress, uint64_t done, int64_t now, bool
     char text[160];
 
     app_progress_text(text, sizeof text, done, progress->total, (double)(now - progress->start) / G_USEC_PER_SEC);
+    if (progress->skipped)
+        g_snprintf(text + strlen(text), sizeof text - strlen(text), " skipped=%" PRIu64, progress->skipped);
     if (progress->terminal)
         app_log_status(last ? NULL : text);
     if (!progress->terminal || last)

@@ -11,11 +11,12 @@
 
 struct app_progress {
     bool enabled;
-    bool terminal; /**< redraw one line; else a plain line now and then */
-    int64_t total; /**< frames expected, -1 where unknown */
-    int64_t start; /**< microseconds, monotonic */
-    int64_t shown; /**< when the last line was printed */
-    uint64_t last; /**< and what it said */
+    bool terminal;    /**< redraw one line; else a plain line now and then */
+    int64_t total;    /**< frames expected, -1 where unknown */
+    int64_t start;    /**< microseconds, monotonic */
+    int64_t shown;    /**< when the last line was printed */
+    uint64_t last;    /**< and what it said */
+    uint64_t skipped; /**< still frames so far, to be said; set by the caller */
 };
 
 /** The line: "frame=120/900 (13%) fps=57.1 elapsed=00:00:02 remaining=00:00:14". */

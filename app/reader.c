@@ -5,8 +5,8 @@
 
 #include <glib.h>
 
-#define DEPTH 4    /* frames ahead */
-#define CALM  0.1  /* weight of a new frame in a running mean */
+#define DEPTH 4   /* frames ahead */
+#define CALM  0.1 /* weight of a new frame in a running mean */
 
 struct app_reader {
     struct app_reader_params params;
@@ -16,6 +16,7 @@ struct app_reader {
     struct app_read queue[DEPTH]; /* guarded, as all below */
     uint32_t first, count;
     bool quit, seeking;
+    bool fruitful; /* a frame was read since the beginning was sought */
     int64_t seek_ns, skip_ns;
     uint32_t era;
     enum pipe_status status;
@@ -82,6 +83,7 @@ static void read_one(struct app_reader *r)
         return;
     }
     note_read(r, start);
+    r->fruitful = true;
     if (read.frame.pts_ns >= r->skip_ns) {
         put(r, &read);
         return;
@@ -111,9 +113,11 @@ static void begin_again(struct app_reader *r)
 {
     r->seek_ns = 0;
     r->era++;
-    seek(r);
+    if (r->fruitful)
+        seek(r);
     if (r->status == PIPE_END)
-        r->params.loop = false; /* it cannot be sought */
+        r->params.loop = false; /* it cannot be sought, or has no frame to begin with */
+    r->fruitful = false;
 }
 
 static void *work(void *user)

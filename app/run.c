@@ -61,8 +61,8 @@ static bool wants_video(const struct app_options *options)
 static void choose_output(struct run *run, enum pipe_kind kind)
 {
     static const char *const extensions[] = {
-        [PIPE_KIND_IMAGE] = ".png", [PIPE_KIND_IMAGES] = "", [PIPE_KIND_VIDEO] = ".mp4", [PIPE_KIND_TEST] = ".mp4",
-        [PIPE_KIND_LIVE] = ".mkv", /* what was written of it can be played, whatever ends it */
+        [PIPE_KIND_IMAGE] = ".png", [PIPE_KIND_IMAGES] = "",   [PIPE_KIND_VIDEO] = ".mp4",
+        [PIPE_KIND_TEST] = ".mp4",  [PIPE_KIND_LIVE] = ".mkv", /* what was written of it can be played, whatever ends it */
     };
     const char *extension = extensions[kind];
 
@@ -175,6 +175,7 @@ static int open_all(struct run *run, struct segman_error *error)
 {
     struct app_output_params params;
     struct segman_frame_format view;
+    struct pipe_source_params wish;
 
     run->output = g_strdup(run->options->output ? run->options->output : run->options->record);
     if (!choose_input(run, error))
@@ -183,6 +184,8 @@ static int open_all(struct run *run, struct segman_error *error)
         segman_fail(error, SEGMAN_ERROR_ARGUMENT, "--json and --stats - both want the standard output");
         return APP_EXIT_INIT;
     }
+    if (!app_input_wish(run->options, &wish, error))
+        return APP_EXIT_INIT;
     params = output_params(run);
     if (!app_output_check(&params, run->options->dump, error))
         return APP_EXIT_INIT;
@@ -240,6 +243,9 @@ static void report_end(const struct run *run)
 {
     const struct app_loop_report *report = app_loop_report(run->loop);
 
+    if (report->skipped)
+        app_log(SEGMAN_LOG_INFO, "%" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " frames were still: they have the labels of the one before",
+                report->skipped, report->frames);
     if (run->corrupt)
         app_log(SEGMAN_LOG_WARNING, "%" G_GUINT64_FORMAT " frames of the input were damaged and left out", run->corrupt);
     if (run->live)
@@ -274,10 +280,10 @@ static void print_json(const struct run *run, int code)
 {
     const struct app_loop_report *report = app_loop_report(run->loop);
     double fps = report->elapsed > 0 ? (double)report->frames / report->elapsed : 0;
-    json_t *root =
-        json_pack("{ss si so so so sI sI sI sf sf}", "program", "segman " SEGMAN_VERSION, "exit", code, "input", app_json_text(run->input),
-                  "output", app_json_text(run->output), "encoder", app_json_text(run->sink), "frames", (json_int_t)report->frames,
-                  "dropped", (json_int_t)report->dropped, "corrupt", (json_int_t)run->corrupt, "seconds", report->elapsed, "fps", fps);
+    json_t *root = json_pack("{ss si so so so sI sI sI sI sf sf}", "program", "segman " SEGMAN_VERSION, "exit", code, "input",
+                             app_json_text(run->input), "output", app_json_text(run->output), "encoder", app_json_text(run->sink), "frames",
+                             (json_int_t)report->frames, "skipped", (json_int_t)report->skipped, "dropped", (json_int_t)report->dropped,
+                             "corrupt", (json_int_t)run->corrupt, "seconds", report->elapsed, "fps", fps);
 
     json_object_set_new(root, "session", session_json(run));
     if (run->live)

@@ -9,22 +9,22 @@ struct pipe_mailbox;
 
 struct pipe_decoder_params {
     const struct pipe_input *input;
-    const char *file;             /* of an image sequence; else NULL */
+    const char *file; /* of an image sequence; else NULL */
     bool video_only;
     /* Live sources only, all to outlive the decoder: */
     struct pipe_mailbox *mailbox; /* where frames go; NULL: they queue up until they are read */
     const struct pipe_source_params *wish;
-    const char *camera_id;        /* stable ID of the camera to be found again; NULL: the input says which */
-    bool camera_shared;           /* by the camera's second way, a server that shares it */
+    const char *camera_id; /* stable ID of the camera to be found again; NULL: the input says which */
+    bool camera_shared;    /* by the camera's second way, a server that shares it */
 };
 
 struct pipe_decoder {
     GstElement *pipeline, *tail, *appsink; /* tail: bin of convert, flip, appsink */
     GMutex lock;
-    GCond cond;               /* a frame, trouble, the end, or stop */
+    GCond cond; /* a frame, trouble, the end, or stop */
     struct pipe_trouble trouble;
-    char *name;               /* for messages */
-    char *path;               /* local file, or NULL */
+    char *name; /* for messages */
+    char *path; /* local file, or NULL */
     bool live, image, video_only;
     bool stopped, eos, ready; /* ready: every stream is known */
     bool timed_out;           /* the last wait ended without a frame */
@@ -36,26 +36,27 @@ struct pipe_decoder {
     uint64_t packets, frames; /* into the video decoder, out of it */
     uint32_t decoders;        /* where there are several, or fields, packets are not frames */
     bool vp8, theora, fields;
-    bool cut;                 /* the file's end is missing */
+    bool full_range; /* an MP4 says so */
+    bool cut;        /* the file's end is missing */
     uint32_t rotation;
     bool flipped;
-    bool hdr;                 /* PQ */
+    bool hdr; /* PQ */
     uint8_t pq[256];
     char container[32], codec[64];
-    GPtrArray *streams;       /* of struct pipe_stream */
-    GstSample *first;         /* prerolled, not yet read */
+    GPtrArray *streams;                /* of struct pipe_stream */
+    GstSample *first;                  /* prerolled, not yet read */
     struct pipe_decoder_params params; /* file is not kept */
-    GstCaps *caps;            /* live: of the first frame; NULL before */
-    int64_t open_limit_us;    /* live: opening is given up then; 0: by its patience alone */
-    bool timed;               /* live: its timestamps are on the clock */
-    char *camera_id;          /* of the camera in use */
-    char *camera_others;      /* the other cameras, for messages */
-    bool camera_sharable;     /* it has a second way */
-    int64_t last_ns, step_ns; /* to guess a missing time */
-    int64_t base_ns;          /* of running time 0: where the last seek went */
-    int64_t duration_ns;      /* -1 unknown */
-    uint64_t pushed;          /* bytes of a stream that cannot be sought */
-    uint64_t patch_offset;    /* of the MP4 header's duration, see plug.c; 0: none */
+    GstCaps *caps;                     /* live: of the first frame; NULL before */
+    int64_t open_limit_us;             /* live: opening is given up then; 0: by its patience alone */
+    bool timed;                        /* live: its timestamps are on the clock */
+    char *camera_id;                   /* of the camera in use */
+    char *camera_others;               /* the other cameras, for messages */
+    bool camera_sharable;              /* it has a second way */
+    int64_t last_ns, step_ns;          /* to guess a missing time */
+    int64_t base_ns;                   /* of running time 0: where the last seek went */
+    int64_t duration_ns;               /* -1 unknown */
+    uint64_t pushed;                   /* bytes of a stream that cannot be sought */
+    uint64_t patch_offset;             /* of the MP4 header's duration, see mp4_head.c; 0: none */
     uint32_t patch_bytes;
     uint64_t patch_value;
 };
@@ -111,6 +112,12 @@ bool pipe_decoder_add_pixbuf(struct pipe_decoder *d, struct segman_error *error)
 void pipe_plug_decodebin(struct pipe_decoder *d, GstElement *decodebin);
 /** Has decodebin decode video only, and damaged frames counted. */
 void pipe_plug(struct pipe_decoder *d, GstElement *uridecodebin);
+
+/* ---- mp4_head.c */
+/** Reads the header of a local MP4 (others: does nothing): duration, whether its end is missing, full range. */
+void pipe_mp4_head_file(struct pipe_decoder *d);
+/** Where nothing can be read ahead, the header is found as it passes (cut in two by buffers: not at all). */
+void pipe_mp4_head_stream(struct pipe_decoder *d, GstBuffer *buffer, uint64_t start);
 
 /* ---- tail.c */
 /** Bin of videoconvert, videoflip and appsink (a reference to it in d->appsink), with rotation obeyed. */

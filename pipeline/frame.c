@@ -2,8 +2,8 @@
 /* A sample as a mapped frame. */
 #include "internal.h"
 
+/* The mapping keeps the buffer; the sample goes back at once: appsink changes it at a seek. */
 struct held_frame {
-    GstSample *sample;
     GstVideoFrame video;
 };
 
@@ -13,7 +13,6 @@ void pipe_frame_release(struct pipe_frame *frame)
     if (!held)
         return;
     gst_video_frame_unmap(&held->video);
-    gst_sample_unref(held->sample);
     g_free(held);
     frame->opaque = NULL;
 }
@@ -29,7 +28,6 @@ bool pipe_frame_map(struct pipe_frame *frame, GstSample *sample)
         g_free(held);
         return false;
     }
-    held->sample = gst_sample_ref(sample);
     for (guint i = 0; i < GST_VIDEO_FRAME_N_PLANES(&held->video) && i < 3; i++) {
         frame->plane[i] = GST_VIDEO_FRAME_PLANE_DATA(&held->video, i);
         frame->stride[i] = (uint32_t)GST_VIDEO_FRAME_PLANE_STRIDE(&held->video, i);

@@ -18,8 +18,9 @@ static GstElement *make_test(struct pipe_decoder *d, const char *text)
             (colon && sscanf(colon, ":%d", &frames) != 1) || !width || !height || width > 16384 || height > 16384 || !fps || fps > 1000)
             return NULL;
     }
-    line = g_strdup_printf("videotestsrc pattern=smpte num-buffers=%d ! video/x-raw,format=I420,width=%u,height=%u,framerate=%u/1", frames,
-                           width, height, fps);
+    line = g_strdup_printf("videotestsrc pattern=smpte num-buffers=%d ! capsfilter"
+                           " caps=video/x-raw,format=I420,width=%u,height=%u,framerate=%u/1",
+                           frames, width, height, fps);
     bin = gst_parse_bin_from_description(line, TRUE, NULL);
     if (frames >= 0)
         d->duration_ns = (int64_t)gst_util_uint64_scale((guint64)frames, GST_SECOND, fps);

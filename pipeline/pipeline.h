@@ -39,24 +39,24 @@ struct pipe_source_info {
     uint32_t rotation;                 /**< degrees clockwise that were applied: 0, 90, 180, 270 */
     bool flipped;                      /**< a left-right mirror was applied after it */
     bool has_audio;
-    bool hdr;                          /**< PQ was mapped to standard range (HLG is compatible as it is) */
-    uint32_t par_num, par_den;         /**< shape of a pixel after rotation; 1/1: square */
-    char colorimetry[64];              /**< GStreamer's text, e.g. "bt709" or "1:4:7:1" (full range) */
-    char container[32];                /**< e.g. "Matroska"; empty where unknown */
-    char codec[64];                    /**< e.g. "H.264" */
+    bool hdr;                  /**< PQ was mapped to standard range (HLG is compatible as it is) */
+    uint32_t par_num, par_den; /**< shape of a pixel after rotation; 1/1: square */
+    char colorimetry[64];      /**< GStreamer's text, e.g. "bt709" or "1:4:7:1" (full range) */
+    char container[32];        /**< e.g. "Matroska"; empty where unknown */
+    char codec[64];            /**< e.g. "H.264" */
 };
 
 struct pipe_source_params {
-    const char *input;    /**< path, URI, "-", directory, printf pattern, "test", camera: see conventions */
-    double image_fps;     /**< rate of an image sequence; 0: 25 */
-    bool video_only;      /**< other streams are dropped at once: for playing without an output that takes them */
+    const char *input; /**< path, URI, "-", directory, printf pattern, "test", camera: see conventions */
+    double image_fps;  /**< rate of an image sequence; 0: 25 */
+    bool video_only;   /**< other streams are dropped at once: for playing without an output that takes them */
     /* Live sources only: */
     uint32_t camera_width, camera_height; /**< wanted of a camera, the nearest that it has is taken; 0: 1280x720 */
-    uint32_t camera_rate; /**< frames a second, likewise; 0: 30 */
-    uint32_t latency_ms;  /**< for how long packets of a network stream may be put in order; 0: 100 */
-    double reconnect_s;   /**< for how long a lost source is retried; 0: 60; INFINITY: for ever; negative: not at all */
-    double stall_s;       /**< a source is lost after so long without a frame; 0: 5, and at least ten frames' time */
-    int (*cancelled)(void); /**< polled while opening: not 0 gives up; NULL: never. Not kept after pipe_source_open. */
+    uint32_t camera_rate;                 /**< frames a second, likewise; 0: 30 */
+    uint32_t latency_ms;                  /**< for how long packets of a network stream may be put in order; 0: 100 */
+    double reconnect_s;                   /**< for how long a lost source is retried; 0: 60; INFINITY: for ever; negative: not at all */
+    double stall_s;                       /**< a source is lost after so long without a frame; 0: 5, and at least ten frames' time */
+    int (*cancelled)(void);               /**< polled while opening: not 0 gives up; NULL: never. Not kept after pipe_source_open. */
 };
 
 struct pipe_source;
@@ -67,16 +67,16 @@ void pipe_source_destroy(struct pipe_source *source);
 const struct pipe_source_info *pipe_source_info(const struct pipe_source *source);
 
 struct pipe_frame {
-    struct segman_frame_format format;  /**< may change midway: compare with the previous frame's */
+    struct segman_frame_format format; /**< may change midway: compare with the previous frame's */
     const uint8_t *plane[3];
-    uint32_t stride[3];                 /**< bytes, any value >= the row's bytes */
-    int64_t pts_ns;                     /**< on the source's own clock, from the file's first timestamp on; never negative;
-                                             live: from the first frame's capture, breaks included, and growing */
-    int64_t duration_ns;                /**< -1 where unknown */
-    int64_t captured_ns;                /**< live: when it was captured, or (streams) came in, on the clock of
-                                             g_get_monotonic_time() * 1000 (CLOCK_MONOTONIC); else -1 */
-    uint64_t index;                     /**< 0, 1, ... */
-    char name[256];                     /**< for images and image sequences: the file's name without folder; else empty */
+    uint32_t stride[3];  /**< bytes, any value >= the row's bytes */
+    int64_t pts_ns;      /**< on the source's own clock, from the file's first timestamp on; never negative;
+                              live: from the first frame's capture, breaks included, and growing */
+    int64_t duration_ns; /**< -1 where unknown */
+    int64_t captured_ns; /**< live: when it was captured, or (streams) came in, on the clock of
+                              g_get_monotonic_time() * 1000 (CLOCK_MONOTONIC); else -1 */
+    uint64_t index;      /**< 0, 1, ... */
+    char name[256];      /**< for images and image sequences: the file's name without folder; else empty */
     void *opaque;
 };
 
@@ -122,22 +122,22 @@ uint64_t pipe_source_corrupt(const struct pipe_source *source);
  * growing pauses; a camera is found by its stable ID, wherever it is plugged in. Other streams are not passed through.
  */
 struct pipe_live_state {
-    bool lost;              /**< now */
-    char reason[256];       /**< of the last loss; empty before the first */
-    double lost_s;          /**< since when */
-    uint32_t tries;         /**< to open it again, since then */
-    uint32_t losses;        /**< so far */
-    uint64_t received;      /**< frames that came in */
-    uint64_t replaced;      /**< of those, never read because newer ones came */
-    char camera_id[160];    /**< stable ID of the camera in use; empty for streams */
+    bool lost;           /**< now */
+    char reason[256];    /**< of the last loss; empty before the first */
+    double lost_s;       /**< since when */
+    uint32_t tries;      /**< to open it again, since then */
+    uint32_t losses;     /**< so far */
+    uint64_t received;   /**< frames that came in */
+    uint64_t replaced;   /**< of those, never read because newer ones came */
+    char camera_id[160]; /**< stable ID of the camera in use; empty for streams */
 };
 /** False, and all zero, where the source is not live. From any thread. */
 bool pipe_source_live_state(struct pipe_source *source, struct pipe_live_state *state);
 
 struct pipe_camera_format {
-    char format[16];             /**< "NV12", "YUY2", "MJPEG", "H.264", ... */
-    uint32_t width, height;      /**< the largest, where the camera has a range */
-    uint32_t fps_num, fps_den;   /**< the fastest; 0/1 where unknown */
+    char format[16];           /**< "NV12", "YUY2", "MJPEG", "H.264", ... */
+    uint32_t width, height;    /**< the largest, where the camera has a range */
+    uint32_t fps_num, fps_den; /**< the fastest; 0/1 where unknown */
 };
 struct pipe_camera {
     char name[128]; /**< as the system shows it */
@@ -154,16 +154,16 @@ void pipe_free_cameras(struct pipe_camera *cameras, size_t count);
 /* ---- sink ------------------------------------------------------------------------------------ */
 
 struct pipe_sink_params {
-    const char *output;        /**< path: .mp4 .m4v .mov .mkv .webm; .png .jpg; a directory (trailing slash) or printf pattern */
+    const char *output;                /**< path: .mp4 .m4v .mov .mkv .webm; .png .jpg; a directory (trailing slash) or printf pattern */
     struct segman_frame_format format; /**< of the planes to be written */
-    uint32_t fps_num, fps_den; /**< nominal, 0/1 unknown */
-    struct pipe_source *source;/**< whose audio and other streams are passed through, and whose colorimetry and pixel shape
-                                    are kept; must outlive the sink; NULL: none */
-    bool video_only;           /**< of the source, only colorimetry and pixel shape are taken */
-    const char *codec;         /**< NULL or "auto": best installed; "h264", "vp8", "vp9", "ffv1", "h265", "av1", or an element's name */
-    uint32_t bitrate;          /**< bits a second; 0: the encoder's quality default */
-    bool overwrite;            /**< else an existing output is refused */
-    bool gray;                 /**< labels: format is ignored but for its size, planes are one 8-bit gray plane; lossless only */
+    uint32_t fps_num, fps_den;         /**< nominal, 0/1 unknown */
+    struct pipe_source *source;        /**< whose audio and other streams are passed through, and whose colorimetry and pixel shape
+                                            are kept; must outlive the sink; NULL: none */
+    bool video_only;                   /**< of the source, only colorimetry and pixel shape are taken */
+    const char *codec;           /**< NULL or "auto": best installed; "h264", "vp8", "vp9", "ffv1", "h265", "av1", or an element's name */
+    uint32_t bitrate;            /**< bits a second; 0: the encoder's quality default */
+    bool overwrite;              /**< else an existing output is refused */
+    bool gray;                   /**< labels: format is ignored but for its size, planes are one 8-bit gray plane; lossless only */
     const uint8_t (*palette)[4]; /**< for gray images: written into indexed PNGs, [256] RGBA, copied; NULL: gray PNG */
 };
 struct pipe_sink;

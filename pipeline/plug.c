@@ -2,7 +2,6 @@
 /* What decodebin plugs: it decodes video, and parses the other streams no further than to whole packets. */
 #include "decoder.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* GstAutoplugSelectResult is not in a public header; these numbers are its documented values. */
@@ -55,6 +54,16 @@ static int on_autoplug_select(GstElement *element, GstPad *pad, GstCaps *caps, G
         return SELECT_EXPOSE;
     /* Hardware decoders hand out memory that only their own kind can read; the frames have to be mapped here. */
     return strstr(class, "Hardware") ? SELECT_SKIP : SELECT_TRY;
+}
+
+/** A video stream that nothing here decodes. The message on the bus may come too late. */
+static void on_unknown_type(GstElement *element, GstPad *pad, GstCaps *caps, gpointer user)
+{
+    struct pipe_decoder *d = user;
+    (void)element, (void)pad;
+    g_mutex_lock(&d->lock);
+    pipe_trouble_unknown(&d->trouble, caps);
+    g_mutex_unlock(&d->lock);
 }
 
 static void set_if_there(GstElement *element, const char *property, const char *value)
@@ -123,106 +132,7 @@ static void on_deep_element_added(GstBin *bin, GstBin *sub, GstElement *element,
         set_if_there(element, "thread-type", "slice"); /* avdec: a thread a frame holds back as many frames */
 }
 
-/** head: 32 bytes of a movie header's content, at the given place in the file. */
-static void stretch_duration(struct pipe_decoder *d, const uint8_t *head, uint64_t at)
-{
-    bool wide = head[0] == 1;
-    uint64_t scale = GST_READ_UINT32_BE(head + (wide ? 20 : 12));
-    uint64_t duration = wide ? GST_READ_UINT64_BE(head + 24) : GST_READ_UINT32_BE(head + 16);
-
-    if (!scale || !duration || duration >= (wide ? UINT64_MAX >> 1 : UINT32_MAX - scale))
-        return;
-    d->patch_offset = at + (wide ? 24 : 16);
-    d->patch_bytes = wide ? 8 : 4;
-    d->patch_value = duration + MIN(scale, 2 * duration);
-    d->duration_ns = (int64_t)gst_util_uint64_scale(duration, GST_SECOND, scale);
-}
-
-/** Finds a box in [*at, end) of the file and leaves *at at its content, *end at its end. */
-static bool find_box(FILE *file, const char *type, uint64_t *at, uint64_t *end)
-{
-    uint8_t head[16];
-    while (*at + 8 <= *end && !fseeko(file, (off_t)*at, SEEK_SET) && fread(head, 1, 8, file) == 8) {
-        uint64_t size = GST_READ_UINT32_BE(head), header = 8;
-        if (size == 1 && fread(head + 8, 1, 8, file) == 8) {
-            size = GST_READ_UINT64_BE(head + 8);
-            header = 16;
-        } else if (size == 0) {
-            size = *end - *at;
-        }
-        if (size < header || size > *end - *at)
-            return false;
-        if (!memcmp(head + 4, type, 4)) {
-            *end = *at + size;
-            *at += header;
-            return true;
-        }
-        *at += size;
-    }
-    return false;
-}
-
-/** Whether an MP4's last box should go on behind the end of the file. */
-static bool is_cut(FILE *file)
-{
-    uint64_t at = 0, end, size;
-    uint8_t head[16];
-
-    if (fseeko(file, 0, SEEK_END))
-        return false;
-    end = (uint64_t)ftello(file);
-    while (at + 8 <= end) {
-        if (fseeko(file, (off_t)at, SEEK_SET) || fread(head, 1, 16, file) < 8 || (!at && memcmp(head + 4, "ftyp", 4)))
-            return false;
-        size = GST_READ_UINT32_BE(head) == 1 ? GST_READ_UINT64_BE(head + 8) : GST_READ_UINT32_BE(head);
-        if (size < 8)
-            return false;
-        if (size > end - at)
-            return true;
-        at += size;
-    }
-    return false;
-}
-
-static void find_mp4_duration(struct pipe_decoder *d)
-{
-    FILE *file = d->path ? fopen(d->path, "rbe") : NULL;
-    uint8_t head[32];
-    uint64_t at = 0, end;
-
-    if (!file)
-        return;
-    if (!fseeko(file, 0, SEEK_END) && (end = (uint64_t)ftello(file)) > 16 && find_box(file, "moov", &at, &end) &&
-        find_box(file, "mvhd", &at, &end) && end - at >= 32 && !fseeko(file, (off_t)at, SEEK_SET) && fread(head, 1, 32, file) == 32)
-        stretch_duration(d, head, at);
-    d->cut = is_cut(file);
-    fclose(file);
-}
-
-/** Where nothing can be read ahead, the header is found as it passes (cut in two by buffers: not at all). */
-static void find_in_stream(struct pipe_decoder *d, GstBuffer *buffer, uint64_t start)
-{
-    GstMapInfo map;
-    const uint8_t *found;
-
-    if (d->patch_offset || !gst_buffer_map(buffer, &map, GST_MAP_READ))
-        return;
-    for (found = map.data; (found = memmem(found, map.size - (size_t)(found - map.data), "moov", 4)); found += 4) {
-        size_t at = (size_t)(found - map.data);
-        if (at + 44 <= map.size && !memcmp(found + 8, "mvhd", 4)) {
-            stretch_duration(d, found + 12, start + at + 12);
-            break;
-        }
-    }
-    gst_buffer_unmap(buffer, &map);
-}
-
-/*
- * qtdemux ends the whole file when a track's decoding time passes the duration in the file's header, without
- * taking off what an edit list skips at the track's start: the last packet of nearly every AAC track would be
- * lost. So the header that it reads says up to a second more (not more than twice, or it would take the tracks
- * for a preview); each track still ends by its own edit list.
- */
+/** Stretches the duration in an MP4's header as it is read: mp4_head.c says why. */
 static GstPadProbeReturn on_source_data(GstPad *pad, GstPadProbeInfo *info, gpointer user)
 {
     struct pipe_decoder *d = user;
@@ -234,7 +144,7 @@ static GstPadProbeReturn on_source_data(GstPad *pad, GstPadProbeInfo *info, gpoi
 
     if (!pull) {
         d->pushed += gst_buffer_get_size(buffer);
-        find_in_stream(d, buffer, start);
+        pipe_mp4_head_stream(d, buffer, start);
     }
     if (!d->patch_offset || d->patch_offset + d->patch_bytes <= start || d->patch_offset >= start + gst_buffer_get_size(buffer))
         return GST_PAD_PROBE_OK;
@@ -271,12 +181,13 @@ static void on_source_setup(GstElement *element, GstElement *source, gpointer us
 void pipe_plug_decodebin(struct pipe_decoder *d, GstElement *decodebin)
 {
     g_signal_connect(decodebin, "autoplug-select", G_CALLBACK(on_autoplug_select), NULL);
+    g_signal_connect(decodebin, "unknown-type", G_CALLBACK(on_unknown_type), d);
     g_signal_connect(decodebin, "deep-element-added", G_CALLBACK(on_deep_element_added), d);
 }
 
 void pipe_plug(struct pipe_decoder *d, GstElement *uridecodebin)
 {
-    find_mp4_duration(d);
+    pipe_mp4_head_file(d);
     g_signal_connect(uridecodebin, "autoplug-continue", G_CALLBACK(on_autoplug_continue), NULL);
     pipe_plug_decodebin(d, uridecodebin);
     g_signal_connect(uridecodebin, "source-setup", G_CALLBACK(on_source_setup), d);

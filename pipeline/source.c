@@ -20,10 +20,10 @@ struct pipe_source {
     struct pipe_live *live;       /* instead of a decoder */
     GPtrArray *no_streams;        /* empty: what a live source has to be passed through */
     bool stopped, ended, attached;
-    uint64_t frames;              /* handed out */
-    uint64_t corrupt;             /* of decoders that are gone */
-    guint file;                   /* next file of a sequence */
-    const char *current;          /* file of the frame last read */
+    uint64_t frames;     /* handed out */
+    uint64_t corrupt;    /* of decoders that are gone */
+    guint file;          /* next file of a sequence */
+    const char *current; /* file of the frame last read */
     double image_fps;
 };
 
@@ -91,6 +91,8 @@ static void describe_times(struct pipe_source *s, const struct pipe_decoder *d, 
     struct pipe_source_info *info = &s->info;
     info->fps_num = (uint32_t)MAX(video->fps_n, 0);
     info->fps_den = (uint32_t)MAX(video->fps_d, 1);
+    if (info->fps_num / info->fps_den > 1000) /* of a file with a single frame that has no length */
+        info->fps_num = 0;
     info->duration_ns = info->kind == PIPE_KIND_LIVE ? -1 : d->duration_ns;
     info->frames = -1;
     if (info->kind == PIPE_KIND_IMAGE)

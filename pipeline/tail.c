@@ -13,20 +13,47 @@ static const char *nearest_format(const struct pipe_decoder *d, const GstVideoIn
     struct segman_frame_format format;
     if (pipe_format_from_video_info(&format, info))
         return gst_video_format_to_string(GST_VIDEO_INFO_FORMAT(info));
-    if (GST_VIDEO_INFO_IS_YUV(info))
-        return "I420";
-    /* Gray video compresses as YUV; a gray image is kept to the bit as RGB. */
-    return GST_VIDEO_INFO_IS_GRAY(info) && !d->image ? "I420" : "RGBA";
+    /* Of an image, gray or with full chroma, all is kept as RGB; for video YUV is what everything after it wants. */
+    return !d->image && (GST_VIDEO_INFO_IS_YUV(info) || GST_VIDEO_INFO_IS_GRAY(info)) ? "I420" : "RGBA";
+}
+
+/*
+ * GStreamer forgets that a stream has full range in two cases: the matrix is not told (it then takes the usual
+ * colorimetry as a whole), or an MP4 tells it (1.22's qtdemux does not read that bit, and overrules the decoder).
+ * Returns the caps put right, or NULL where they are.
+ */
+static GstCaps *mend_range(const struct pipe_decoder *d, const GstCaps *caps)
+{
+    const char *text = gst_structure_get_string(gst_caps_get_structure(caps, 0), "colorimetry");
+    GstVideoColorimetry told = {0};
+    GstVideoInfo info;
+    GstCaps *mended;
+    char *full;
+
+    if (!gst_video_info_from_caps(&info, caps) || !GST_VIDEO_INFO_IS_YUV(&info) || info.colorimetry.range == GST_VIDEO_COLOR_RANGE_0_255)
+        return NULL;
+    if (!d->full_range && (!text || !gst_video_colorimetry_from_string(&told, text) || told.range != GST_VIDEO_COLOR_RANGE_0_255))
+        return NULL;
+    info.colorimetry.range = GST_VIDEO_COLOR_RANGE_0_255;
+    full = gst_video_colorimetry_to_string(&info.colorimetry);
+    mended = gst_caps_copy(caps);
+    gst_caps_set_simple(mended, "colorimetry", G_TYPE_STRING, full, NULL);
+    g_free(full);
+    return mended;
 }
 
 static void follow_caps(struct pipe_decoder *d, GstCaps *caps)
 {
     GstElement *filter = gst_bin_get_by_name(GST_BIN(d->tail), "format");
+    const char *colour = gst_structure_get_string(gst_caps_get_structure(caps, 0), "colorimetry"), *format;
     GstVideoInfo info;
     GstCaps *wanted;
 
     if (gst_video_info_from_caps(&info, caps)) {
-        wanted = gst_caps_new_simple("video/x-raw", "format", G_TYPE_STRING, nearest_format(d, &info), NULL);
+        format = nearest_format(d, &info);
+        wanted = gst_caps_new_simple("video/x-raw", "format", G_TYPE_STRING, format, NULL);
+        if (colour && GST_VIDEO_INFO_IS_YUV(&info) && strcmp(format, "RGBA"))
+            gst_caps_set_simple(wanted, "colorimetry", G_TYPE_STRING, colour, NULL);
         g_object_set(filter, "caps", wanted, NULL);
         gst_caps_unref(wanted);
         d->hdr = GST_VIDEO_INFO_IS_YUV(&info) && info.colorimetry.transfer == GST_VIDEO_TRANSFER_SMPTE2084;
@@ -72,9 +99,15 @@ static GstPadProbeReturn on_event(GstPad *pad, GstPadProbeInfo *info, gpointer u
     (void)pad;
 
     if (GST_EVENT_TYPE(event) == GST_EVENT_CAPS) {
-        GstCaps *caps;
+        GstCaps *caps, *mended;
         gst_event_parse_caps(event, &caps);
-        follow_caps(d, caps);
+        mended = mend_range(d, caps);
+        follow_caps(d, mended ? mended : caps);
+        if (mended) {
+            GST_PAD_PROBE_INFO_DATA(info) = gst_event_new_caps(mended);
+            gst_caps_unref(mended);
+            gst_event_unref(event);
+        }
     } else if (GST_EVENT_TYPE(event) == GST_EVENT_TAG) {
         GstTagList *tags;
         gst_event_parse_tag(event, &tags);
@@ -136,8 +169,9 @@ GstElement *pipe_tail_create(struct pipe_decoder *d, struct segman_error *error)
                                                      " enable-last-sample=false wait-on-eos=false",
                                                      TRUE, &failure);
     if (!bin) {
-        segman_fail(error, SEGMAN_ERROR_UNSUPPORTED, "GStreamer's video elements are not installed (Debian packages gstreamer1.0-plugins-base"
-                                                     " and gstreamer1.0-plugins-good): %s",
+        segman_fail(error, SEGMAN_ERROR_UNSUPPORTED,
+                    "GStreamer's video elements are not installed (Debian packages gstreamer1.0-plugins-base"
+                    " and gstreamer1.0-plugins-good): %s",
                     failure ? failure->message : "no reason given");
         g_clear_error(&failure);
         return NULL;

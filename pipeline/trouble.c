@@ -72,6 +72,18 @@ static void note_missing(struct pipe_trouble *trouble, GstMessage *message)
     g_free(text);
 }
 
+void pipe_trouble_unknown(struct pipe_trouble *trouble, const GstCaps *caps)
+{
+    const char *name = gst_caps_get_size(caps) ? gst_structure_get_name(gst_caps_get_structure(caps, 0)) : "";
+    char *text;
+    if ((!g_str_has_prefix(name, "video/") && !g_str_has_prefix(name, "image/")) || strstr(name, "/gst-libav-"))
+        return;
+    text = gst_pb_utils_get_decoder_description(caps);
+    g_strlcpy(trouble->missing, text ? text : "a decoder", sizeof trouble->missing);
+    g_strlcpy(trouble->package, pipe_package_for_caps(caps, false), sizeof trouble->package);
+    g_free(text);
+}
+
 static void note_error(struct pipe_trouble *trouble, GstMessage *message)
 {
     GError *failure = NULL;

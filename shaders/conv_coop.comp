@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Dense convolution on cooperative matrices. A workgroup makes BM pixels x BN channels: its subgroups share them out, and the
 // k of every tile too (SG_K), each with FRAGS_M x FRAGS_N matrices of float32 sums. Tiles of X and W pass through shared memory in
-// octs (8 halves, 16 bytes), rows padded by one oct against bank conflicts; while one is multiplied the next ones are on their way.
+// octs (8 halves, 16 bytes), rows padded by one oct against bank conflicts; while one is multiplied the next is on its way.
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_EXT_shader_explicit_arithmetic_types_float16 : require
@@ -18,15 +18,13 @@ layout(constant_id = 0) const uint WG = 128;     // invocations
 layout(constant_id = 1) const uint SG_M = 2;     // subgroups along the pixels,
 layout(constant_id = 2) const uint SG_N = 2;     // the channels,
 layout(constant_id = 3) const uint SG_K = 1;     // k
-layout(constant_id = 4) const uint BUFFERS = 2;  // tiles in shared memory: 1 or 2
+layout(constant_id = 4) const uint SHARED = 608; // octs of shared memory
 layout(constant_id = 13) const uint FRAGS_M = 2; // matrices of a subgroup
 layout(constant_id = 14) const uint FRAGS_N = 2;
 layout(constant_id = 15) const uint FRAGS_K = 2;
 layout(constant_id = 16) const uint M = 16;      // size of a matrix
 layout(constant_id = 17) const uint N = 16;
 layout(constant_id = 18) const uint K = 16;
-layout(constant_id = 19) const uint SHARED = 1216; // octs of shared memory
-layout(constant_id = 20) const uint DEPTH = 1;     // tiles on their way from memory, in registers
 #include "conv.glsl"
 
 layout(std430, binding = 0) restrict readonly buffer X8 { uvec4 x8[]; };
@@ -35,7 +33,7 @@ layout(std430, binding = 1) restrict readonly buffer W8 { uvec4 w8[]; }; // [til
 const uint BM = SG_M * FRAGS_M * M, BN = SG_N * FRAGS_N * N, BK = SG_K * FRAGS_K * K;
 const uint KO = BK / 8;                             // octs of k in a tile; divides WG
 const uint STRIDE_X = KO + 1, STRIDE_W = BN / 8 + 1; // octs of a row in shared memory
-const uint TILE_X = BM * STRIDE_X, TILE = TILE_X + BK * STRIDE_W;
+const uint TILE_X = BM * STRIDE_X;
 const uint LOADS_X = BM * KO, LOADS_W = BK * BN / 8;
 const uint NX = (LOADS_X + WG - 1) / WG, NW = (LOADS_W + WG - 1) / WG; // octs that an invocation stages
 const uint SIZE = WG / (SG_M * SG_N * SG_K);                           // of a subgroup
@@ -48,7 +46,7 @@ shared uvec4 tile[SHARED];
 
 uint id; // in the order of the subgroups
 ivec2 origin[NX];
-uvec4 next_x[DEPTH * NX], next_w[DEPTH * NW];
+uvec4 next_x[NX], next_w[NW];
 coopmat<float, gl_ScopeSubgroup, M, N, gl_MatrixUseAccumulator> acc[FRAGS_M * FRAGS_N];
 
 // Oct c of the tap `tap` = ky * KERNEL + kx: where this invocation stages from. A tap past the kernel reads zeros.
@@ -77,42 +75,41 @@ uvec4 fetch_x(ivec2 from, cursor at)
     return valid ? x8[((uint(q.y) * p.in_w + uint(q.x)) * p.x_stride + p.x_offset) / 2 + at.c] : uvec4(0);
 }
 
-// Starts reading tile `step` into slot `d`, and moves on.
-void fetch(uint step, inout cursor at, uint d)
+// Starts reading tile `step`.
+void fetch(uint step, cursor at)
 {
     uint from = (gl_WorkGroupID.x * (p.params / p.nq) + step * BK) * (BN / 8);
     [[unroll]] for (uint i = 0; i < NX; i++)
-        next_x[d * NX + i] = fetch_x(origin[i], at);
+        next_x[i] = fetch_x(origin[i], at);
     [[unroll]] for (uint i = 0; i < NW; i++)
         if (LOADS_W % WG == 0 || id + i * WG < LOADS_W)
-            next_w[d * NW + i] = w8[from + id + i * WG];
-    advance(at, KO);
+            next_w[i] = w8[from + id + i * WG];
 }
 
-void stage(uint base, uint d)
+void stage()
 {
     [[unroll]] for (uint i = 0; i < NX; i++) {
         uint e = id + i * WG;
         if (LOADS_X % WG == 0 || e < LOADS_X)
-            tile[base + e / KO * STRIDE_X + e % KO] = next_x[d * NX + i];
+            tile[e / KO * STRIDE_X + e % KO] = next_x[i];
     }
     [[unroll]] for (uint i = 0; i < NW; i++) {
         uint e = id + i * WG;
         if (LOADS_W % WG == 0 || e < LOADS_W)
-            tile[base + TILE_X + e / (BN / 8) * STRIDE_W + e % (BN / 8)] = next_w[d * NW + i];
+            tile[TILE_X + e / (BN / 8) * STRIDE_W + e % (BN / 8)] = next_w[i];
     }
 }
 
-void multiply(uint base, uint sm, uint sn, uint sk)
+void multiply(uint sm, uint sn, uint sk)
 {
     [[unroll]] for (uint k = 0; k < FRAGS_K; k++) {
         uint row = (sk * FRAGS_K + k) * K;
         coopmat<float16_t, gl_ScopeSubgroup, M, K, gl_MatrixUseA> a[FRAGS_M];
         [[unroll]] for (uint i = 0; i < FRAGS_M; i++)
-            coopMatLoad(a[i], tile, base + (sm * FRAGS_M + i) * M * STRIDE_X + row / 8, STRIDE_X, gl_CooperativeMatrixLayoutRowMajor);
+            coopMatLoad(a[i], tile, (sm * FRAGS_M + i) * M * STRIDE_X + row / 8, STRIDE_X, gl_CooperativeMatrixLayoutRowMajor);
         [[unroll]] for (uint j = 0; j < FRAGS_N; j++) {
             coopmat<float16_t, gl_ScopeSubgroup, K, N, gl_MatrixUseB> b;
-            coopMatLoad(b, tile, base + TILE_X + row * STRIDE_W + (sn * FRAGS_N + j) * N / 8, STRIDE_W,
+            coopMatLoad(b, tile, TILE_X + row * STRIDE_W + (sn * FRAGS_N + j) * N / 8, STRIDE_W,
                         gl_CooperativeMatrixLayoutRowMajor);
             [[unroll]] for (uint i = 0; i < FRAGS_M; i++)
                 acc[i * FRAGS_N + j] = coopMatMulAdd(a[i], b, acc[i * FRAGS_N + j]);
@@ -195,22 +192,19 @@ void main()
 
     cursor at = cursor(0, 0);
     advance(at, id % KO);
-    [[unroll]] for (uint d = 0; d < DEPTH; d++)
-        if (d < steps)
-            fetch(d, at, d);
+    fetch(0, at);
     prepare(mine);
-    for (uint step = 0; step < steps;)
-        [[unroll]] for (uint d = 0; d < DEPTH; d++)
-            if (step < steps) {
-                uint base = step % BUFFERS * TILE;
-                if (BUFFERS == 1 && step > 0)
-                    barrier();
-                stage(base, d);
-                barrier();
-                if (step + DEPTH < steps)
-                    fetch(step + DEPTH, at, d);
-                multiply(base, sm, sn, sk);
-                step++;
-            }
+    for (uint step = 0;; step++) {
+        stage();
+        barrier();
+        if (step + 1 < steps) {
+            advance(at, KO);
+            fetch(step + 1, at);
+        }
+        multiply(sm, sn, sk);
+        if (step + 1 == steps)
+            break;
+        barrier();
+    }
     finish(mine);
 }

@@ -100,6 +100,7 @@ struct scan_tile_push {
 struct scan_carry_push {
     uint quads;
     uint rows, columns; /* chunks of a sequence along the rows, along the columns */
+    uint sums;          /* place of the segments' sums behind the states */
 };
 
 /* ---- copy (one input of a concat), unshuffle, resize ---- */
@@ -152,6 +153,15 @@ struct natten_push {
     uint pad;   /* 1: the quad after the last one is padding, to be zeroed */
 };
 
+struct natten_coop_push {
+    uint qkv_stride, qkv_offset;
+    uint out_stride, out_offset;
+    uint height, width;
+    uint quads, pad;          /* as above */
+    uint groups_x, groups_y;  /* the map in groups of queries */
+    uint columns, rows;       /* kinds of the bias */
+};
+
 struct attention_push {
     uint qkv_stride, qkv_offset;
     uint v_stride, v_offset;
@@ -183,6 +193,32 @@ struct frame_input_push { /* packed RGB -> network input */
     float mean_r, mean_g, mean_b;
     float std_r, std_g, std_b;
 };
+
+struct frame_motion_push { /* network input -> difference of each cell from the picture of its evidence */
+    uint grid_width, grid_height; /* cells of a crop: its logits */
+    uint ratio;                   /* pixels of the input a cell, along each axis */
+    uint width, stride4, offset4; /* of the input */
+    uint first;                   /* cell of the crop in the buffers of all */
+    float std_r, std_g, std_b;
+};
+
+struct frame_evidence_push { /* logits -> evidence over time */
+    uint grid_width, grid_height;
+    uint quads; /* of classes; of a cell of the evidence */
+    uint stride4, offset4;
+    uint first;
+    float smoothing; /* most weight of the past */
+};
+
+struct frame_decide_push { /* differences -> whether the network runs */
+    uint words; /* of all group counts */
+    float threshold;
+};
+
+/* Differences are in 8-bit levels: up to LOW the past has its full weight, from HIGH on none. */
+#define FRAME_MOTION_LOW  4.0
+#define FRAME_MOTION_HIGH 12.0
+#define FRAME_MOTION_NONE 1e30 /* of a frame without a past */
 
 struct frame_candidates_push { /* logits -> classes that may win between four logits */
     uint grid_width, grid_height;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Selective scan, pass 1: z = W x of every pixel and all four directions. A workgroup holds its pixels in shared memory;
+// Selective scan, pass 1: z = W x of every pixel and all four directions; x may first be made by a depthwise convolution. A workgroup holds its pixels in shared memory;
 // an invocation makes one quad of z for EACH pixels from a part of the channels, and the parts are summed up at the end.
 #version 450
 #extension GL_GOOGLE_include_directive : require
@@ -15,19 +15,53 @@ layout(constant_id = 4) const uint SETS = 1;    // of EACH pixels a workgroup
 layout(constant_id = 5) const uint SPLIT = 1;   // parts of the channels
 layout(constant_id = 6) const uint CHUNK = 0;   // 0: planes of z in the order of the pixels; else as scan_whole reads them
 layout(constant_id = 7) const uint POOL = 32;
+layout(constant_id = 8) const uint KERNEL = 0;  // of the convolution that makes x; 0: none
+layout(constant_id = 9) const uint ACT = ACT_NONE;
 const uint PIXELS = EACH * SETS, ITEMS = OUTPUTS * SETS, PART = (QUADS + SPLIT - 1) / SPLIT;
 
 layout(push_constant) uniform PUSH { scan_project_push push; };
 layout(std430, binding = 0) readonly buffer X { QUAD x[]; };
 layout(std430, binding = 1) readonly buffer WEIGHT { QUAD weight[]; }; // (4 QUADS, outputs)
 layout(std430, binding = 2) writeonly buffer Z { QUAD z[]; };
+layout(std430, binding = 3) readonly buffer TAPS { QUAD taps[]; };      // (taps, QUADS), then float32 bias (QUADS)
+layout(std430, binding = 4) writeonly buffer MADE { QUAD made[]; };     // the convolution's result (pixels, QUADS)
 
 shared vec4 pool[POOL]; // the pixels' channels, then the parts' sums
 
+vec4 bias(uint q)
+{
+    uint at = KERNEL * KERNEL * QUADS;
+#ifdef F16
+    return uintBitsToFloat(uvec4(taps[at + 2 * q], taps[at + 2 * q + 1]));
+#else
+    return taps[at + q];
+#endif
+}
+
+vec4 convolve(uint pixel, uint q)
+{
+    ivec2 center = ivec2(pixel % push.w, pixel / push.w), size = ivec2(push.w, push.h);
+    vec4 sum = bias(q);
+    [[unroll]] for (uint i = 0; i < KERNEL * KERNEL; ++i) {
+        ivec2 at = center + ivec2(i % KERNEL, i / KERNEL) - int(KERNEL / 2), inside = clamp(at, ivec2(0), size - 1);
+        vec4 v = load_quad(x[uint(inside.y * size.x + inside.x) * push.x_stride + push.x_offset + q]);
+        sum += at == inside ? v * load_quad(taps[i * QUADS + q]) : vec4(0.0);
+    }
+    return activate(sum, ACT);
+}
+
 void stage(uint first)
 {
-    for (uint i = gl_LocalInvocationID.x; i < PIXELS * QUADS; i += gl_WorkGroupSize.x)
-        pool[i] = load_quad(x[min(first + i / QUADS, push.pixels - 1) * push.x_stride + push.x_offset + i % QUADS]);
+    for (uint i = gl_LocalInvocationID.x; i < PIXELS * QUADS; i += gl_WorkGroupSize.x) {
+        uint pixel = min(first + i / QUADS, push.pixels - 1), q = i % QUADS;
+        if (KERNEL == 0) {
+            pool[i] = load_quad(x[pixel * push.x_stride + push.x_offset + q]);
+            continue;
+        }
+        pool[i] = convolve(pixel, q);
+        if (gl_WorkGroupID.y == 0 && first + i / QUADS == pixel)
+            made[pixel * QUADS + q] = store_quad(pool[i]);
+    }
     barrier();
 }
 

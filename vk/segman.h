@@ -247,6 +247,21 @@ struct segman_session_params {
     bool profile;                          /**< time every pass (timestamps; costs a little) */
     bool no_fuse;                          /**< run the graph without fusing passes (for tests) */
     bool confidence;                       /**< fill segman_result.confidence (costs an exponential a class and pixel) */
+    /**
+     * 0..1: evidence is averaged over frames where the picture stays the same, so that masks do not flicker. In each cell
+     * of 8 x 8 pixels of the network's input
+     *     evidence = logits + w (evidence - logits),  w = min(smooth, 0.95) (1 - smoothstep(4, 12, d)),
+     * d: the largest difference, over the cell and its eight neighbours, from the picture that the evidence stands for, in
+     * 8-bit levels (root mean square over red, green and blue of the cell's quarters); that picture is averaged by the same
+     * w. The evidence is float32, as many numbers as logits. Frames count in order of submission. 0: off, at no cost.
+     */
+    float smooth;
+    /**
+     * A frame that differs nowhere by more than still_threshold (d above, of every cell) from the last one that went through
+     * the network skips it and has that one's labels: segman_result.skipped. The GPU decides; the frame's own picture is shown.
+     */
+    bool skip_still;
+    float still_threshold;                 /**< 8-bit levels, 0: only the same picture is still. Sensor noise needs about 4 */
     bool present;                          /**< each slot keeps its picture and labels on the GPU, for segman_presenter_draw() */
 };
 struct segman_session;
@@ -286,11 +301,24 @@ struct segman_result {
     uint32_t slot;              /**< of this frame, for segman_presenter_draw() */
     struct segman_planes view;  /**< in view_format; all NULL for SEGMAN_VIEW_NONE */
     uint32_t view_width, view_height;
+    bool skipped;               /**< with skip_still: the frame was still, the network did not run; taps are those of the last run */
+    float change;               /**< with skip_still: the largest difference of a cell in 8-bit levels; 1e30: there was nothing to compare with */
     double gpu_ms;              /**< from the first to the last pass of the frame, by timestamps; 0 where the device has none */
 };
 
+/**
+ * The next frame submitted has nothing to do with those before (a seek, another source): it is neither smoothed with
+ * them nor skipped. A new session starts like this. Cuts within a video are found by their difference.
+ */
+SEGMAN_API void segman_session_reset_history(struct segman_session *session);
+
 /** Gives the planes of a free slot to be filled. Fails where every slot is in flight or held. */
 SEGMAN_API bool segman_session_begin(struct segman_session *session, struct segman_planes *planes, struct segman_error *error);
+/**
+ * Of a session with segman_session_params.present: makes the picture of the begun slot ready on the GPU, ahead of
+ * segman_session_submit(). A presenter can draw it from then on, with the labels of an earlier frame. *slot: which one.
+ */
+SEGMAN_API bool segman_session_preview(struct segman_session *session, uint32_t *slot, struct segman_error *error);
 /** Submits the slot of the last begin. user comes back in the result. */
 SEGMAN_API bool segman_session_submit(struct segman_session *session, uint64_t user, struct segman_error *error);
 /** Waits for the oldest submitted frame. timeout_ns bounds the wait (UINT64_MAX: 60 s without progress is an error). */

@@ -22,6 +22,7 @@ struct segman_session {
     struct net_program *net;
     struct frame_program *frame;
     struct gpu_commands *commands[SEGMAN_MAX_SLOTS];
+    struct gpu_commands *preview[SEGMAN_MAX_SLOTS]; /* with params.present: the picture alone */
     uint64_t user[SEGMAN_MAX_SLOTS];
     uint64_t submitted, waited, released;
     uint32_t last_slot;               /* of the last waited frame */
@@ -53,6 +54,8 @@ static bool check_params(const struct segman_model *model, const struct segman_s
         return false;
     if (p->slots > SEGMAN_MAX_SLOTS)
         return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "%u slots were asked for, at most %u are possible", p->slots, SEGMAN_MAX_SLOTS);
+    if (!(p->smooth >= 0 && p->smooth <= 1) || (p->skip_still && !(p->still_threshold >= 0)))
+        return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "Smoothing is a number from 0 to 1, a difference of still frames not negative");
     if (p->view != SEGMAN_VIEW_NONE && p->view_format != p->frame.format && !frame_is_rgb(p->view_format))
         return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "A view must have the frame's pixel format or an RGB format");
     return true;
@@ -80,6 +83,7 @@ static void on_recorded(void *user, struct gpu_commands *commands, const struct 
 static bool build_frames(struct segman_session *s, uint32_t crop_w, uint32_t crop_h, struct segman_error *error)
 {
     const struct segman_session_params *p = &s->params;
+    const struct net_pass *pass;
     struct frame_crop crops[FRAME_MAX_CROPS];
     uint32_t n = 0;
     if (p->crop) {
@@ -100,6 +104,10 @@ static bool build_frames(struct segman_session *s, uint32_t crop_w, uint32_t cro
                                         .n_crops = n,
                                         .slots = p->slots,
                                         .confidence = p->confidence,
+                                        .smooth = p->smooth,
+                                        .skip_still = p->skip_still,
+                                        .still_threshold = p->still_threshold,
+                                        .net_passes = (uint32_t)net_program_passes(s->net, &pass),
                                         .keep = p->present,
                                         .recorded = on_recorded,
                                         .user = s};
@@ -150,6 +158,7 @@ static bool record_slot(struct segman_session *s, uint32_t slot, struct segman_e
         return false;
     gpu_commands_serial(c, s->params.profile);
     gpu_commands_timer(c);
+    frame_record_decision(s->frame, slot, c);
     for (uint32_t crop = 0; crop < frame_program_crops(s->frame); crop++) {
         frame_record_input(s->frame, slot, c, crop);
         record_network(s, c);
@@ -173,11 +182,24 @@ static bool record_all(struct segman_session *s, struct segman_error *error)
 static bool create_commands(struct segman_session *s, struct segman_error *error)
 {
     const struct net_pass *pass;
-    size_t per_crop = net_program_passes(s->net, &pass) + 4;
+    size_t per_crop = net_program_passes(s->net, &pass) + 8;
     uint32_t timers = 2 + (s->params.profile ? (uint32_t)(per_crop * frame_program_crops(s->frame)) + 16 : 0);
     for (uint32_t i = 0; i < s->params.slots; i++) {
         s->commands[i] = gpu_commands_create(s->gpu, timers, error);
         if (!s->commands[i])
+            return false;
+    }
+    return true;
+}
+
+static bool create_previews(struct segman_session *s, struct segman_error *error)
+{
+    for (uint32_t i = 0; s->params.present && i < s->params.slots; i++) {
+        s->preview[i] = gpu_commands_create(s->gpu, 0, error);
+        if (!s->preview[i] || !gpu_commands_begin(s->preview[i], error))
+            return false;
+        frame_record_source(s->frame, i, s->preview[i]);
+        if (!gpu_commands_end(s->preview[i], error))
             return false;
     }
     return true;
@@ -212,7 +234,7 @@ struct segman_session *segman_session_create(struct segman_model *model, const s
         !record_slot(s, 0, error))
         goto fail;
     s->listing = false;
-    if (!record_all(s, error))
+    if (!record_all(s, error) || !create_previews(s, error))
         goto fail;
     struct segman_style style;
     segman_style_default(&style, model, NULL);
@@ -242,8 +264,10 @@ void segman_session_destroy(struct segman_session *s)
     if (!s)
         return;
     wait_idle(s, NULL);
-    for (uint32_t i = 0; i < SEGMAN_MAX_SLOTS; i++)
+    for (uint32_t i = 0; i < SEGMAN_MAX_SLOTS; i++) {
         gpu_commands_destroy(s->commands[i]);
+        gpu_commands_destroy(s->preview[i]);
+    }
     frame_program_destroy(s->frame);
     net_program_destroy(s->net);
     free(s->pass);
@@ -267,12 +291,26 @@ bool segman_session_set_overlay(struct segman_session *s, const struct segman_ov
     return !record_again || record_all(s, error);
 }
 
+void segman_session_reset_history(struct segman_session *s)
+{
+    frame_reset_history(s->frame);
+}
+
 bool segman_session_begin(struct segman_session *s, struct segman_planes *planes, struct segman_error *error)
 {
     if (s->submitted - s->released >= s->params.slots)
         return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "All %u slots are in use: wait for a frame and release it first", s->params.slots);
     *planes = frame_planes(s->frame, (uint32_t)(s->submitted % s->params.slots));
     return true;
+}
+
+bool segman_session_preview(struct segman_session *s, uint32_t *slot, struct segman_error *error)
+{
+    *slot = (uint32_t)(s->submitted % s->params.slots);
+    struct gpu_commands *c = s->preview[*slot];
+    if (!c || s->submitted - s->released >= s->params.slots)
+        return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "There is no begun frame to be shown");
+    return gpu_commands_wait(c, patience(s), error) && gpu_commands_submit(c, error);
 }
 
 bool segman_session_submit(struct segman_session *s, uint64_t user, struct segman_error *error)

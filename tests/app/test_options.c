@@ -37,6 +37,36 @@ static void segment(void)
     app_options_finish(&options);
 }
 
+static void levels(void)
+{
+    static const struct {
+        const char *line;
+        double level;
+    } rows[] = {{"in.mp4 out.mkv", -1},
+                {"--skip-still in.mp4 out.mkv", 4},
+                {"--skip-still 2.5 in.mp4 out.mkv", 2.5},
+                {"in.mp4 out.mkv --skip-still", 4},
+                {"--skip-still=0 in.mp4 out.mkv", 0},
+                {"in.mp4 --skip-still -o out.mkv", 4}};
+    struct app_options options;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        CU_ASSERT_TRUE_FATAL(parse(&options, rows[i].line, NULL));
+        CU_ASSERT_DOUBLE_EQUAL(options.skip_still, rows[i].level, 0);
+        CU_ASSERT_STRING_EQUAL(options.input, "in.mp4");
+        CU_ASSERT_STRING_EQUAL(options.output, "out.mkv");
+        app_options_finish(&options);
+    }
+    CU_ASSERT_TRUE(parse(&options, "in", NULL));
+    CU_ASSERT_TRUE(app_options_config(&options, "skip-still=6\nsmooth=0.5\n", "f", NULL));
+    CU_ASSERT_TRUE(options.skip_still == 6 && options.smooth == 0.5);
+    CU_ASSERT_TRUE(app_options_config(&options, "skip-still=yes\n", "f", NULL));
+    CU_ASSERT_TRUE(options.skip_still == 4);
+    CU_ASSERT_TRUE(app_options_config(&options, "skip-still=off\n", "f", NULL));
+    CU_ASSERT_TRUE(options.skip_still == -1);
+    app_options_finish(&options);
+}
+
 static void words(void)
 {
     struct app_options options;
@@ -67,9 +97,10 @@ static void words(void)
 static void refused(void)
 {
     static const char *const lines[] = {
-        "--opacity 2",   "--opacity x", "--opacity nan", "--view foo",   "--frames -1", "--frames 1.5",
-        "--frames 1e30", "--no-such",   "a b c",         "-i a b c",     "bench file",  "--model",
-        "--model ''",    "devices -y",  "inspect a b",   "--bitrate 1G", "a b -o c",    "bench --legend",
+        "--opacity 2", "--opacity x",  "--opacity nan", "--view foo",     "--frames -1",    "--frames 1.5",    "--frames 1e30",
+        "--no-such",   "a b c",        "-i a b c",      "bench file",     "--model",        "--model ''",      "devices -y",
+        "inspect a b", "--bitrate 1G", "a b -o c",      "bench --legend", "--skip-still=x", "--skip-still=-2", "--skip-still=256",
+        "--smooth",    "--smooth 1.1",
     };
     struct app_options options;
     struct segman_error error;
@@ -149,6 +180,6 @@ static void help(void)
     }
 }
 
-CU_TestInfo test_options[] = {
-    {"segment", segment}, {"words", words}, {"refused", refused}, {"configuration", config}, {"configuration file", config_file},
-    {"help fits", help},  CU_TEST_INFO_NULL};
+CU_TestInfo test_options[] = {{"segment", segment}, {"levels", levels},        {"words", words},
+                              {"refused", refused}, {"configuration", config}, {"configuration file", config_file},
+                              {"help fits", help},  CU_TEST_INFO_NULL};

@@ -3,6 +3,7 @@
 
 #include <gst/app/gstappsink.h>
 #include <gst/gst.h>
+#include <gst/pbutils/pbutils.h>
 #include <gst/video/video.h>
 #include <png.h>
 #include <stdio.h>
@@ -20,8 +21,8 @@ static GBytes *copy_rows(GstSample *sample, const GstVideoInfo *info)
     if (gst_video_frame_map(&frame, info, gst_sample_get_buffer(sample), GST_MAP_READ)) {
         guint row = (guint)(GST_VIDEO_FRAME_WIDTH(&frame) * GST_VIDEO_FRAME_COMP_PSTRIDE(&frame, 0));
         for (int y = 0; y < GST_VIDEO_FRAME_HEIGHT(&frame); y++)
-            g_byte_array_append(bytes,
-                                (guint8 *)GST_VIDEO_FRAME_PLANE_DATA(&frame, 0) + (gsize)y * GST_VIDEO_FRAME_PLANE_STRIDE(&frame, 0), row);
+            g_byte_array_append(bytes, (guint8 *)GST_VIDEO_FRAME_PLANE_DATA(&frame, 0) + (gsize)y * GST_VIDEO_FRAME_PLANE_STRIDE(&frame, 0),
+                                row);
         gst_video_frame_unmap(&frame);
     }
     return g_byte_array_free_to_bytes(bytes);
@@ -122,6 +123,22 @@ static gboolean drain(struct media *media, const char *chain, const char *path, 
     return ended && !failed;
 }
 
+static gboolean has_sound(const char *path)
+{
+    g_autofree char *uri = g_filename_to_uri(path, NULL, NULL);
+    GstDiscoverer *discoverer = gst_discoverer_new(30 * GST_SECOND, NULL);
+    GstDiscovererInfo *info = uri && discoverer ? gst_discoverer_discover_uri(discoverer, uri, NULL) : NULL;
+    GList *streams = info ? gst_discoverer_info_get_audio_streams(info) : NULL;
+    gboolean found = streams != NULL;
+
+    gst_discoverer_stream_info_list_free(streams);
+    if (info)
+        gst_discoverer_info_unref(info);
+    if (discoverer)
+        g_object_unref(discoverer);
+    return found;
+}
+
 void media_read(struct media *media, const char *path, gboolean pixels)
 {
     GByteArray *sound = g_byte_array_new();
@@ -129,9 +146,10 @@ void media_read(struct media *media, const char *path, gboolean pixels)
     *media = (struct media){.times = g_array_new(FALSE, FALSE, sizeof(gint64)),
                             .frames = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref),
                             .audio_times = g_array_new(FALSE, FALSE, sizeof(gint64))};
-    media->readable = drain(media, pixels ? "decodebin ! video/x-raw,format=(string){GRAY8,RGB,RGBA,BGRx}" : "decodebin ! video/x-raw", path,
-                            pixels, NULL);
-    drain(media, "parsebin ! audio/x-raw;audio/mpeg;audio/x-opus;audio/x-vorbis;audio/x-flac;audio/x-ac3", path, FALSE, sound);
+    media->readable = drain(media, pixels ? "decodebin ! video/x-raw,format=(string){GRAY8,RGB,RGBA,BGRx}" : "decodebin ! video/x-raw",
+                            path, pixels, NULL);
+    if (has_sound(path))
+        drain(media, "parsebin ! audio/x-raw;audio/mpeg;audio/x-opus;audio/x-vorbis;audio/x-flac;audio/x-ac3", path, FALSE, sound);
     media->audio = g_byte_array_free_to_bytes(sound);
 }
 

@@ -13,15 +13,16 @@ struct program program;
 static char **words_of(const char *first, va_list rest)
 {
     GPtrArray *words = g_ptr_array_new();
-    gboolean sized = FALSE;
+    gboolean sized = FALSE, plain = strcmp(first, "devices") == 0;
 
     g_ptr_array_add(words, g_strdup(program.path));
     for (const char *word = first; word; word = va_arg(rest, const char *)) {
         g_ptr_array_add(words, g_strdup(word));
-        sized |= strcmp(word, "--size") == 0 || strcmp(word, "bench") == 0 || strcmp(word, "inspect") == 0;
+        sized |= strcmp(word, "--size") == 0;
     }
-    g_ptr_array_add(words, g_strdup("--no-progress"));
-    if (!sized) {
+    if (!plain)
+        g_ptr_array_add(words, g_strdup("--no-progress"));
+    if (!plain && !sized) {
         g_ptr_array_add(words, g_strdup("--size"));
         g_ptr_array_add(words, g_strdup("224x224"));
     }
@@ -55,7 +56,8 @@ static struct outcome run(char **words, guint64 *limit)
     struct outcome outcome = {-1, NULL, NULL};
     int status = 0;
 
-    if (g_spawn_sync(program.folder, words, NULL, G_SPAWN_DEFAULT, limit ? limit_files : NULL, limit, &outcome.out, &outcome.err, &status, NULL))
+    if (g_spawn_sync(program.folder, words, NULL, G_SPAWN_DEFAULT, limit ? limit_files : NULL, limit, &outcome.out, &outcome.err, &status,
+                     NULL))
         outcome.code = exit_code(status);
     show(words, &outcome);
     return outcome;

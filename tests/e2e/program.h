@@ -16,7 +16,7 @@ struct outcome {
     char *out, *err;
 };
 
-/** Arguments end with NULL. --no-progress is added, and a small network size unless one is given. */
+/** Arguments end with NULL. To a job, --no-progress is added, and a small network size unless one is given. */
 struct outcome program_run(const char *argument, ...) G_GNUC_NULL_TERMINATED;
 /** The same with files limited to this many bytes: what a full disk looks like. */
 struct outcome program_run_limited(guint64 bytes, const char *argument, ...) G_GNUC_NULL_TERMINATED;

@@ -6,8 +6,11 @@
 
 #include "checks.h"
 
-#define SOUND_AAC "audiotestsrc num-buffers=11 samplesperbuffer=1024 ! audio/x-raw,rate=48000,channels=2 ! audioconvert ! avenc_aac ! aacparse ! queue ! mux. "
-#define SOUND_OPUS "audiotestsrc num-buffers=12 samplesperbuffer=960 ! audio/x-raw,rate=48000,channels=2 ! audioconvert ! opusenc ! queue ! mux. "
+#define SOUND_AAC                                                                                                                          \
+    "audiotestsrc num-buffers=11 samplesperbuffer=1024 ! audio/x-raw,rate=48000,channels=2 ! audioconvert ! avenc_aac ! aacparse ! queue " \
+    "! mux. "
+#define SOUND_OPUS                                                                                                                         \
+    "audiotestsrc num-buffers=12 samplesperbuffer=960 ! audio/x-raw,rate=48000,channels=2 ! audioconvert ! opusenc ! queue ! mux. "
 
 /* 1280x720 H.264 with B-frames and AAC in MP4: in an MP4 and in a Matroska. */
 static void test_large(void)
@@ -81,8 +84,8 @@ static void test_labels_of_pictures(void)
     const char *in = in_folder("lossless.mkv"), *labels = in_folder("lossless_labels.mkv");
     const char *pictures = in_folder("pictures/"), *masks = in_folder("masks/");
     g_autofree char *video =
-        g_strdup_printf("videotestsrc num-buffers=3 pattern=smpte horizontal-speed=40 ! video/x-raw,format=RGB,width=321,height=243,"
-                        "framerate=10/1 ! tee name=t ! queue ! pngenc ! matroskamux ! filesink location=\"%s\" "
+        g_strdup_printf("videotestsrc num-buffers=3 pattern=smpte horizontal-speed=40 ! video/x-raw,format=RGB,width=320,height=243,"
+                        "framerate=10/1 ! tee name=t ! queue ! matroskamux ! filesink location=\"%s\" "
                         "t. ! queue ! pngenc ! multifilesink location=\"%s%%04d.png\"",
                         in, pictures);
     struct media video_labels;

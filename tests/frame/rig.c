@@ -50,7 +50,10 @@ bool rig_init(struct rig *rig, const struct rig_params *params)
                               .logits = {.c = p->classes, .h = h / p->ratio, .w = w / p->ratio, .offset4 = p->offset4, .f16 = p->f16},
                               .crops = p->crop_w ? rig->crops : NULL,
                               .n_crops = p->crop_w ? rig->n_crops : 0,
-                              .slots = p->slots};
+                              .slots = p->slots,
+                              .smooth = p->smooth,
+                              .skip_still = p->skip_still,
+                              .still_threshold = p->still_threshold};
     struct net_memory *logits = &rig->frame.logits;
     logits->stride4 = p->offset4 + (p->classes + 7) / 8 * 2;
     if (!init_tensor(&rig->input, &rig->frame.input, (uint64_t)h * w * 2 * quad, &error) ||

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 
 #include "harness.h"
+#include "ref_dwconv.h"
+#include "ref_norm.h"
 #include "ref_scan.h"
 
 /* Float32: rounding alone. Float16: x, y and the projection's weights are rounded to 11 bits. */
@@ -65,6 +67,63 @@ static void check(uint32_t c, uint32_t h, uint32_t w)
     harness_pretend_gpu(false);
 }
 
+/* As in the network: depthwise convolution, batch norm and SiLU make the scan's input, in its first pass. */
+static tensor build_front(struct net *n, tensor x, const void *arg)
+{
+    const struct shape *s = arg;
+    if (s->first)
+        x = net_slice(n, x, s->first, s->c);
+    return net_scan(n, "ssm", net_act(n, net_batch_norm(n, "bn", net_dwconv(n, "conv", x, 3)), NET_ACT_SILU));
+}
+
+static void reference_front(const float *x, float *out, const void *arg)
+{
+    struct shape s = *(const struct shape *)arg;
+    uint32_t c = s.c;
+    size_t pixels = (size_t)s.h * s.w;
+    float *w[6] = {harness_weight_of("conv", "weight", c, 1, 3, 3),     harness_weight_of("conv", "bias", c, 0, 0, 0),
+                   harness_weight_of("bn", "weight", c, 0, 0, 0),       harness_weight_of("bn", "bias", c, 0, 0, 0),
+                   harness_weight_of("bn", "running_mean", c, 0, 0, 0), harness_weight_of("bn", "running_var", c, 0, 0, 0)};
+    float *u = malloc(c * pixels * sizeof(*u));
+    if (!u)
+        abort();
+    ref_dwconv(x + s.first * pixels, c, s.h, s.w, 3, w[0], w[1], u);
+    ref_batch_norm(u, c, pixels, w[2], w[3], w[4], w[5], u);
+    ref_act(u, c * pixels, NET_ACT_SILU, u);
+    s.first = 0;
+    reference(u, out, &s);
+    for (int i = 0; i < 6; i++)
+        free(w[i]);
+    free(u);
+}
+
+static void check_front(const struct shape *s, bool gpu)
+{
+    char name[64];
+    snprintf(name, sizeof(name), "dwconv, scan %ux%ux%u", s->c, s->h, s->w);
+    harness_pretend_gpu(gpu);
+    harness_check(&(struct harness_case){.name = name,
+                                         .c = s->first + s->c,
+                                         .h = s->h,
+                                         .w = s->w,
+                                         .scale = 4,
+                                         .build = build_front,
+                                         .reference = reference_front,
+                                         .arg = s,
+                                         .f32 = F32,
+                                         .f16 = F16});
+    harness_pretend_gpu(false);
+}
+
+static void test_front(void)
+{
+    check_front(&(struct shape){36, 9, 17, 4}, false);
+    check_front(&(struct shape){36, 9, 17, 4}, true);
+    check_front(&(struct shape){33, 1, 5, 0}, true);
+    check_front(&(struct shape){364, 5, 4, 0}, true);
+    check_front(&(struct shape){20, 50, 52, 0}, true);
+}
+
 static void test_small(void)
 {
     check(32, 7, 7);
@@ -118,8 +177,14 @@ static void test_large_steps(void)
 
 int main(int argc, char **argv)
 {
-    CU_TestInfo tests[] = {
-        {"small maps", test_small},    {"edges of tiles", test_tile_edges}, {"channels", test_channels}, {"view", test_view},
-        {"long sequences", test_long}, {"large steps", test_large_steps},   {"stages", test_stages},     CU_TEST_INFO_NULL};
+    CU_TestInfo tests[] = {{"small maps", test_small},
+                           {"edges of tiles", test_tile_edges},
+                           {"channels", test_channels},
+                           {"view", test_view},
+                           {"after a convolution", test_front},
+                           {"long sequences", test_long},
+                           {"large steps", test_large_steps},
+                           {"stages", test_stages},
+                           CU_TEST_INFO_NULL};
     return harness_main(argc, argv, "scan", tests);
 }

@@ -34,6 +34,8 @@ struct picture picture_gray(uint32_t width, uint32_t height, unsigned number);
 void picture_free(struct picture *picture);
 /** Most difference of a byte of two pictures' pixels (frame: the other one). */
 int picture_difference(const struct picture *picture, const struct pipe_frame *frame);
+/** Mean difference of the first plane's bytes. */
+double picture_mean_difference(const struct picture *picture, const struct pipe_frame *frame);
 /** Four colours, one a quadrant, in RGBA: red green / blue white. */
 struct picture picture_quadrants(uint32_t width, uint32_t height);
 

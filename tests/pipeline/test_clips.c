@@ -60,14 +60,37 @@ static void test_facts(void)
     }
 }
 
+/** What ffmpeg, where it is installed, says of all encoded audio: it must be the same. */
+static char *hash_of(const char *path)
+{
+    char *out = NULL;
+    const char *arguments[] = {"ffmpeg", "-v", "error", "-i", path, "-map", "0:a", "-c", "copy", "-f", "streamhash", "-", NULL};
+    g_spawn_sync(NULL, (char **)arguments, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, &out, NULL, NULL, NULL);
+    return out;
+}
+
+static void check_hash(const char *in, const char *out)
+{
+    char *program = g_find_program_in_path("ffmpeg"), *a = program ? hash_of(in) : NULL, *b = program ? hash_of(out) : NULL;
+    if (program) {
+        CU_ASSERT(a && strstr(a, "SHA256="));
+        CU_ASSERT_EQUAL(g_strcmp0(a, b), 0);
+    }
+    g_free(program);
+    g_free(a);
+    g_free(b);
+}
+
 static void check_copy(const char *name, const char *to)
 {
     const char *in = clip(name), *out = in_folder("%s", to);
     struct segman_error error = {0};
     struct pipe_source *source = open_source(in);
     const struct pipe_source_info *info = pipe_source_info(source);
-    struct pipe_sink *sink = pipe_sink_open(&(struct pipe_sink_params){.output = out, .format = info->format, .fps_num = info->fps_num,
-                                                                       .fps_den = info->fps_den, .source = source, .overwrite = true}, &error);
+    struct pipe_sink *sink = pipe_sink_open(
+        &(struct pipe_sink_params){
+            .output = out, .format = info->format, .fps_num = info->fps_num, .fps_den = info->fps_den, .source = source, .overwrite = true},
+        &error);
     struct packets a, b;
     GArray *times, *again;
 
@@ -85,13 +108,11 @@ static void check_copy(const char *name, const char *to)
     pipe_source_destroy(source);
     a = read_packets(in, "audio/");
     b = read_packets(out, "audio/");
-    if (g_str_has_suffix(to, ".mp4") && g_str_has_suffix(name, ".mp4")) { /* one demuxer, one way of counting */
-        CU_ASSERT_EQUAL(a.count, b.count);
-        CU_ASSERT_STRING_EQUAL(a.checksum, b.checksum);
-        CU_ASSERT_EQUAL(a.first_ns, b.first_ns);
+    CU_ASSERT(b.count >= a.count && b.count <= a.count + 1); /* GStreamer loses the last one of some MP4s: see plug.c */
+    if (g_str_has_suffix(to, ".mp4")) {
+        CU_ASSERT(llabs(a.first_ns - b.first_ns) <= 1000000);
     }
-    CU_ASSERT(b.count == 283 || b.count == 282 || b.count == 142 || b.count == 141);
-    CU_ASSERT(llabs(a.last_ns - b.last_ns) <= 22000000);
+    check_hash(in, out);
     g_array_unref(times);
     g_array_unref(again);
 }

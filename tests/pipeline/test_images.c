@@ -62,18 +62,40 @@ static void test_content(void)
     picture_free(&p);
 }
 
-/** JPEG out and in: the colours stay, whatever the matrix of what was given. */
+/** A frame's colours in the middle of each quadrant, as RGB. */
+static void check_quadrants(const char *path, const struct picture *p)
+{
+    struct pipe_source *source = open_source(path);
+    struct pipe_frame frame;
+    CU_ASSERT_EQUAL_FATAL(pipe_source_read(source, &frame, NULL), PIPE_FRAME);
+    CU_ASSERT_EQUAL_FATAL(frame.format.format, SEGMAN_FORMAT_RGBA);
+    for (uint32_t y = 8; y < 48; y += 24)
+        for (uint32_t x = 8; x < 64; x += 32)
+            for (uint32_t c = 0; c < 3; c++)
+                CU_ASSERT(abs(frame.plane[0][(size_t)y * frame.stride[0] + 4 * x + c] - p->plane[0][(size_t)y * p->stride[0] + 4 * x + c]) <
+                          12);
+    pipe_frame_release(&frame);
+    pipe_source_destroy(source);
+}
+
+/** JPEG out and in: the colours stay; one with halved chroma comes as it is, which is full range by definition. */
 static void test_jpeg(void)
 {
     struct picture p = picture_quadrants(64, 48);
-    const char *jpeg = in_folder("x.jpg"), *png = in_folder("x.png");
+    const char *jpeg = in_folder("x.jpg"), *half = in_folder("half.jpg"), *png = in_folder("x.png");
     struct pipe_source *source;
     struct pipe_frame frame;
     struct pipe_sink *sink;
 
     CU_ASSERT_FATAL(write_one(jpeg, &p, NULL));
-    source = open_source(jpeg);
+    check_quadrants(jpeg, &p);
+    CU_ASSERT_FATAL(
+        run_pipeline("filesrc location=%s ! jpegdec ! videoconvert ! video/x-raw,format=I420,colorimetry=1:4:0:0 ! jpegenc ! filesink"
+                     " location=%s",
+                     jpeg, half));
+    source = open_source(half);
     CU_ASSERT_EQUAL_FATAL(pipe_source_read(source, &frame, NULL), PIPE_FRAME);
+    CU_ASSERT_EQUAL(frame.format.format, SEGMAN_FORMAT_I420);
     CU_ASSERT_EQUAL(frame.format.range, SEGMAN_RANGE_FULL);
     CU_ASSERT_EQUAL(frame.format.matrix, SEGMAN_MATRIX_BT601);
     CU_ASSERT_EQUAL(frame.format.site, SEGMAN_CHROMA_CENTER);
@@ -83,14 +105,7 @@ static void test_jpeg(void)
     pipe_sink_destroy(sink);
     pipe_frame_release(&frame);
     pipe_source_destroy(source);
-    source = open_source(png);
-    CU_ASSERT_EQUAL_FATAL(pipe_source_read(source, &frame, NULL), PIPE_FRAME);
-    for (uint32_t y = 8; y < 48; y += 24)
-        for (uint32_t x = 8; x < 64; x += 32)
-            for (uint32_t c = 0; c < 3; c++)
-                CU_ASSERT(abs(frame.plane[0][(size_t)y * frame.stride[0] + 4 * x + c] - p.plane[0][(size_t)y * p.stride[0] + 4 * x + c]) < 12);
-    pipe_frame_release(&frame);
-    pipe_source_destroy(source);
+    check_quadrants(png, &p);
     picture_free(&p);
 }
 
@@ -262,13 +277,16 @@ static void test_own_input(void)
     make_sequence(folder);
     for (size_t i = 0; i < G_N_ELEMENTS(inputs); i++) {
         source = open_source(inputs[i]);
-        expect_sink_error(&(struct pipe_sink_params){.output = inputs[i], .format = pipe_source_info(source)->format, .source = source, .overwrite = true},
-                          "is the input itself");
+        expect_sink_error(
+            &(struct pipe_sink_params){
+                .output = inputs[i], .format = pipe_source_info(source)->format, .source = source, .overwrite = true},
+            "is the input itself");
         pipe_source_destroy(source);
     }
     source = open_source(folder);
-    sink = pipe_sink_open(&(struct pipe_sink_params){.output = pattern, .format = pipe_source_info(source)->format, .source = source, .overwrite = true},
-                          &error);
+    sink = pipe_sink_open(
+        &(struct pipe_sink_params){.output = pattern, .format = pipe_source_info(source)->format, .source = source, .overwrite = true},
+        &error);
     CU_ASSERT_PTR_NOT_NULL_FATAL(sink);
     CU_ASSERT_EQUAL_FATAL(pipe_source_read(source, &frame, NULL), PIPE_FRAME);
     CU_ASSERT(!pipe_sink_write(sink, frame.plane, frame.stride, 0, -1, frame.name, &error));
@@ -281,9 +299,9 @@ static void test_own_input(void)
 int main(void)
 {
     static const struct named_test tests[] = {
-        {"exact PNG", test_exact},   {"kind by content", test_content}, {"JPEG", test_jpeg},           {"labels", test_labels},
-        {"sequence in", test_sequence}, {"sequence out", test_sequence_out}, {"leftovers", test_leftovers}, {"own input", test_own_input},
-        {NULL, NULL},
+        {"exact PNG", test_exact},     {"kind by content", test_content}, {"JPEG", test_jpeg},
+        {"labels", test_labels},       {"sequence in", test_sequence},    {"sequence out", test_sequence_out},
+        {"leftovers", test_leftovers}, {"own input", test_own_input},     {NULL, NULL},
     };
     return run_tests("images", tests);
 }

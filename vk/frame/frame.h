@@ -11,8 +11,8 @@
  * keep every pixel without mask bit by bit.
  *
  * What a session does:
- *   create   frame_program_create(); per slot: begin, for each crop { frame_record_input, passes of the network,
- *            frame_record_crop }, frame_record_output, end
+ *   create   frame_program_create(); per slot: begin, frame_record_decision, for each crop { frame_record_input, passes of
+ *            the network, frame_record_crop }, frame_record_output, end
  *   a frame  fill frame_planes(slot); frame_prepare(slot); submit; wait; read frame_result(slot)
  *
  * Command lists of a program share device buffers (all but those of frame_kept): they must run one after the other on one queue (gpu_commands_begin
@@ -75,6 +75,10 @@ struct frame_params {
     uint32_t n_crops;                     /**< at most FRAME_MAX_CROPS */
     uint32_t slots;                       /**< 1..SEGMAN_MAX_SLOTS */
     bool confidence;                      /**< make a confidence map beside the labels */
+    float smooth;                         /**< 0..1: weight of the past in the evidence; 0: none */
+    bool skip_still;                      /**< run the network only where a frame moved */
+    float still_threshold;                /**< with it: largest difference of a still frame, 8-bit levels */
+    uint32_t net_passes;                  /**< with it: how many passes are recorded a crop between input and crop */
     bool keep;                            /**< each slot has its own picture, labels and confidence on the GPU: frame_kept() */
     /** Called after each pass that is recorded (for timers and profiles); may be NULL. */
     void (*recorded)(void *user, struct gpu_commands *commands, const struct net_pass *pass, bool barrier);
@@ -91,16 +95,23 @@ uint64_t frame_program_memory(const struct frame_program *program);
 /** Crops of a frame; 1 for the whole image. */
 uint32_t frame_program_crops(const struct frame_program *program);
 
+/**
+ * To be recorded first. With skip_still: uploads the frame and decides; from here to frame_record_output passes run only
+ * if the frame is not still. Else nothing.
+ */
+void frame_record_decision(struct frame_program *program, uint32_t slot, struct gpu_commands *commands);
 /** Source -> network input of the crop. The first crop comes first: it uploads and converts the frame. */
 void frame_record_input(struct frame_program *program, uint32_t slot, struct gpu_commands *commands, uint32_t crop);
-/** Keeps the crop's logits; nothing to do for the whole image. */
+/** What the first crop's input, or the decision, begins with: the frame on the GPU as packed RGB, frame_kept()'s picture. */
+void frame_record_source(const struct frame_program *program, uint32_t slot, struct gpu_commands *commands);
+/** Keeps the crop's logits, or blends them into the evidence; without smoothing nothing to do for the whole image. */
 void frame_record_crop(struct frame_program *program, uint32_t slot, struct gpu_commands *commands, uint32_t crop);
 /** Logits -> labels and view, readable by the host afterwards. */
 void frame_record_output(struct frame_program *program, uint32_t slot, struct gpu_commands *commands);
 
 /** Mapped planes of a slot that is not in flight. */
 struct segman_planes frame_planes(const struct frame_program *program, uint32_t slot);
-/** Fills labels, view and their sizes; leaves the other fields. */
+/** Fills labels, view and their sizes, skipped and change; leaves the other fields. */
 void frame_result(const struct frame_program *program, uint32_t slot, struct segman_result *result);
 
 /** What a slot of a program with .keep holds on the GPU once its list has run, until it runs again. */
@@ -123,6 +134,8 @@ bool frame_overlay_grows(const struct frame_program *program, const struct segma
  * A failure changes nothing.
  */
 bool frame_set_overlay(struct frame_program *program, const struct segman_overlay *overlay, bool *record_again, struct segman_error *error);
+/** The next frame prepared has no past: its evidence is its logits, and it is not still. */
+void frame_reset_history(struct frame_program *program);
 /** Hands style and overlay to a slot that is about to be submitted. */
 void frame_prepare(struct frame_program *program, uint32_t slot);
 

@@ -27,6 +27,19 @@ uint32_t frame_ycbcr(const struct frame_colour *colour, uint32_t r, uint32_t g, 
 
 #define FRAME_MAX_BLEND 2 /* passes of a view */
 
+/* What frame_decide.comp says of a frame. */
+struct frame_verdict {
+    uint32_t skipped;
+    float change;
+};
+
+/* temporal.c: device buffers of all slots, which run in order of submission. */
+struct frame_temporal {
+    struct gpu_buffer reference, cells, peak; /* frame_motion.comp's */
+    struct gpu_buffer counts, arguments;      /* group counts of the conditional passes: their own (mapped), of this frame */
+    bool reset;                               /* the next frame has no past */
+};
+
 struct frame_slot {
     struct gpu_buffer upload, result, style; /* all mapped */
     struct gpu_buffer picture[2];            /* mapped; [picture_side] is in use, the other one empty */
@@ -34,6 +47,8 @@ struct frame_slot {
     uint32_t style_version, picture_version; /* what they hold */
     struct net_pass convert, candidates, labels, blend[FRAME_MAX_BLEND];
     struct net_pass *input; /* [crops] */
+    struct gpu_buffer control, verdict; /* mapped; see temporal.c */
+    struct net_pass motion[FRAME_MAX_CROPS], evidence[FRAME_MAX_CROPS], decide;
 };
 
 struct frame_program {
@@ -45,6 +60,8 @@ struct frame_program {
     uint32_t view_width, label_stride;
     uint64_t confidence_offset, view_offset, result_size; /* in the result buffers: labels, confidence, view */
     uint64_t crop_pitch;               /* bytes */
+    struct net_memory seen;            /* what labels are made of: the network's logits, or what lasts of them */
+    struct frame_temporal temporal;
     uint32_t ratio;                    /* input pixels from logit to logit */
     uint32_t scratch_stride;           /* pixels */
     struct gpu_buffer scratch, candidates, device_frame, device_style, device_result, crop_table, crop_logits;
@@ -61,6 +78,21 @@ const struct gpu_buffer *frame_source(const struct frame_program *program, const
 const struct gpu_buffer *frame_rgb(const struct frame_program *program, const struct frame_slot *slot);
 const struct gpu_buffer *frame_results(const struct frame_program *program, const struct frame_slot *slot);
 uint32_t frame_rgb_stride(const struct frame_program *program); /* pixels */
+
+bool frame_pass_create(const struct frame_program *program, struct net_pass *pass, const struct gpu_pass_desc *desc, double flops,
+                       struct segman_error *error);
+void frame_record_pass(const struct frame_program *program, struct gpu_commands *commands, const struct net_pass *pass);
+
+/* temporal.c. Whether evidence lasts from frame to frame: then it is in crop_logits. */
+bool frame_temporal(const struct frame_program *program);
+void frame_temporal_lay_out(struct frame_program *program);
+bool frame_temporal_create(struct frame_program *program, struct segman_error *error);
+void frame_temporal_destroy(struct frame_program *program);
+uint64_t frame_temporal_memory(const struct frame_program *program);
+bool frame_temporal_slot_create(struct frame_program *program, uint32_t slot, struct segman_error *error);
+void frame_temporal_slot_destroy(struct frame_program *program, uint32_t slot);
+void frame_temporal_prepare(struct frame_program *program, uint32_t slot);
+void frame_temporal_result(const struct frame_program *program, uint32_t slot, struct segman_result *result);
 
 bool frame_passes_create(struct frame_program *program, uint32_t slot, struct segman_error *error);
 /* The view's passes alone, reading the overlay picture from the given side; what was made remains after a failure. */

@@ -39,8 +39,8 @@ static struct gpu_range rgb_range(const struct frame_program *f, const struct fr
     return (struct gpu_range){buffer, 0, buffer->size};
 }
 
-static bool create(const struct frame_program *f, struct net_pass *pass, struct gpu_pass_desc *desc, double flops,
-                   struct segman_error *error)
+bool frame_pass_create(const struct frame_program *f, struct net_pass *pass, const struct gpu_pass_desc *desc, double flops,
+                       struct segman_error *error)
 {
     *pass = (struct net_pass){.scope = desc->label, .op = "frame", .flops = flops};
     for (uint32_t i = 0; i < desc->n_bindings; i++)
@@ -85,7 +85,7 @@ static bool create_convert(const struct frame_program *f, struct frame_slot *s, 
         .push_size = sizeof(push),
         .groups = {groups(in->width, 4 * 16), groups(in->height, 4), 1},
     };
-    return create(f, &s->convert, &desc, 20.0 * in->width * in->height, error);
+    return frame_pass_create(f, &s->convert, &desc, 20.0 * in->width * in->height, error);
 }
 
 static bool create_input(const struct frame_program *f, struct frame_slot *s, uint32_t crop, struct segman_error *error)
@@ -124,13 +124,13 @@ static bool create_input(const struct frame_program *f, struct frame_slot *s, ui
         .push_size = sizeof(push),
         .groups = {groups(to->w, 8), groups(to->h, 8), 1},
     };
-    return create(f, &s->input[crop], &desc, 30.0 * to->w * to->h, error);
+    return frame_pass_create(f, &s->input[crop], &desc, 30.0 * to->w * to->h, error);
 }
 
 /* Between which four logits which quads of classes may win: spares most classes where logits are smooth. */
 static bool create_candidates(const struct frame_program *f, struct frame_slot *s, struct segman_error *error)
 {
-    const struct net_memory *from = &f->p.logits;
+    const struct net_memory *from = &f->seen;
     const struct frame_candidates_push push = {
         .grid_width = from->w, .grid_height = from->h, .stride4 = from->stride4, .offset4 = from->offset4, .classes = from->c};
     uint32_t lanes = 1, cells = (from->w + 1) * (from->h + 1);
@@ -148,12 +148,12 @@ static bool create_candidates(const struct frame_program *f, struct frame_slot *
         .push_size = sizeof(push),
         .groups = {columns, groups(n, columns), 1},
     };
-    return create(f, &s->candidates, &desc, 10.0 * from->c * cells, error);
+    return frame_pass_create(f, &s->candidates, &desc, 10.0 * from->c * cells, error);
 }
 
 static bool create_labels(const struct frame_program *f, struct frame_slot *s, struct segman_error *error)
 {
-    const struct net_memory *from = &f->p.logits;
+    const struct net_memory *from = &f->seen;
     bool slide = f->p.n_crops > 1;
     const struct frame_labels_push push = {
         .width = f->p.frame.width,
@@ -172,11 +172,10 @@ static bool create_labels(const struct frame_program *f, struct frame_slot *s, s
     /* A word's pixels lie within one logit of each other: three columns hold all their taps. */
     bool share = 3ull * f->p.net_width <= (uint64_t)f->ratio * f->p.frame.width;
     const struct gpu_buffer *table = slide ? &f->crop_table : &f->candidates;
-    struct gpu_range logits = slide ? (struct gpu_range){&f->crop_logits, 0, f->crop_logits.size} : from->range;
     struct gpu_pass_desc desc = {
         .shader = from->f16 ? "frame_labels.f16" : "frame_labels.f32",
         .label = "frame.labels",
-        .binding = {{logits, GPU_READ},
+        .binding = {{from->range, GPU_READ},
                     {{table, 0, table->size}, GPU_READ},
                     {labels_range(f, s), GPU_WRITE},
                     {confidence_range(f, s), GPU_WRITE}},
@@ -187,7 +186,7 @@ static bool create_labels(const struct frame_program *f, struct frame_slot *s, s
         .push_size = sizeof(push),
         .groups = {groups(f->p.frame.width, 4 * 8), groups(f->p.frame.height, 8), 1},
     };
-    return create(f, &s->labels, &desc, 7.0 * from->c * f->p.frame.width * f->p.frame.height, error);
+    return frame_pass_create(f, &s->labels, &desc, 7.0 * from->c * f->p.frame.width * f->p.frame.height, error);
 }
 
 static uint32_t shader_view(enum segman_view view)
@@ -238,7 +237,7 @@ static bool create_blend_rgb(const struct frame_program *f, const struct frame_s
     desc.groups[0] = groups(f->view_width, 4 * 16);
     desc.groups[1] = groups(f->p.frame.height, 4);
     desc.groups[2] = 1;
-    return create(f, pass, &desc, 20.0 * f->view_width * f->p.frame.height, error);
+    return frame_pass_create(f, pass, &desc, 20.0 * f->view_width * f->p.frame.height, error);
 }
 
 static bool create_blend_ycbcr(const struct frame_program *f, const struct frame_slot *s, uint32_t side, struct net_pass *pass, bool chroma,
@@ -275,7 +274,7 @@ static bool create_blend_ycbcr(const struct frame_program *f, const struct frame
     desc.groups[0] = groups(w, 4 * 16);
     desc.groups[1] = groups(h, 4);
     desc.groups[2] = 1;
-    return create(f, pass, &desc, 20.0 * w * h, error);
+    return frame_pass_create(f, pass, &desc, 20.0 * w * h, error);
 }
 
 bool frame_blend_create(const struct frame_program *f, uint32_t slot, uint32_t side, struct net_pass pass[FRAME_MAX_BLEND],
@@ -308,12 +307,13 @@ bool frame_passes_create(struct frame_program *f, uint32_t slot, struct segman_e
             return false;
     if (f->p.n_crops == 1 && !create_candidates(f, s, error))
         return false;
-    return create_labels(f, s, error) && frame_blend_create(f, slot, 0, s->blend, error);
+    return frame_temporal_slot_create(f, slot, error) && create_labels(f, s, error) && frame_blend_create(f, slot, 0, s->blend, error);
 }
 
 void frame_passes_destroy(struct frame_program *f, uint32_t slot)
 {
     struct frame_slot *s = &f->slot[slot];
+    frame_temporal_slot_destroy(f, slot);
     gpu_pass_destroy(f->gpu, s->convert.pass);
     gpu_pass_destroy(f->gpu, s->candidates.pass);
     gpu_pass_destroy(f->gpu, s->labels.pass);

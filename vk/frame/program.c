@@ -33,6 +33,10 @@ static bool check_frame(const struct frame_params *p, struct segman_error *error
     if (p->view != SEGMAN_VIEW_NONE && p->view_format != f->format && p->view_format != SEGMAN_FORMAT_RGBA &&
         p->view_format != SEGMAN_FORMAT_BGRX)
         return bad(error, "A view has the frame's pixel format or an RGB format");
+    if (!(p->smooth >= 0 && p->smooth <= 1))
+        return bad(error, "Smoothing goes from 0 to 1");
+    if (p->skip_still && !(p->still_threshold >= 0))
+        return bad(error, "The largest difference of a still frame is not negative");
     if (!p->slots || p->slots > SEGMAN_MAX_SLOTS)
         return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "A session has 1 to %u slots, not %u", SEGMAN_MAX_SLOTS, p->slots);
     return true;
@@ -103,8 +107,7 @@ static bool copy_crops(struct frame_program *f, struct segman_error *error)
 /* Where the shader finds each crop's logits, see frame_labels.comp. */
 static bool create_crops(struct frame_program *f, struct segman_error *error)
 {
-    uint32_t table[FRAME_MAX_CROPS][4] = {{0}}, quad = f->p.logits.f16 ? 8 : 16;
-    f->crop_pitch = align(f->p.logits.range.size, 16);
+    uint32_t table[FRAME_MAX_CROPS][4] = {{0}}, quad = f->seen.f16 ? 8 : 16;
     for (uint32_t i = 0; i < f->p.n_crops; i++) {
         table[i][0] = f->p.crops[i].x;
         table[i][1] = f->p.crops[i].y;
@@ -114,7 +117,7 @@ static bool create_crops(struct frame_program *f, struct segman_error *error)
     uint64_t bytes = f->p.n_crops * sizeof(table[0]);
     return gpu_buffer_init(f->gpu, &f->crop_table, bytes, GPU_MEMORY_DEVICE, error) &&
            gpu_buffer_write(f->gpu, &f->crop_table, 0, table, bytes, error) &&
-           gpu_buffer_init(f->gpu, &f->crop_logits, f->p.n_crops * f->crop_pitch, GPU_MEMORY_DEVICE, error);
+           (frame_temporal(f) || gpu_buffer_init(f->gpu, &f->crop_logits, f->p.n_crops * f->crop_pitch, GPU_MEMORY_DEVICE, error));
 }
 
 static uint64_t scratch_size(const struct frame_program *f)
@@ -125,9 +128,13 @@ static uint64_t scratch_size(const struct frame_program *f)
 static bool create_shared(struct frame_program *f, struct segman_error *error)
 {
     bool rgb = frame_is_rgb(f->p.frame.format);
+    if (frame_temporal(f) && !frame_temporal_create(f, error))
+        return false;
     uint64_t cells = (uint64_t)(f->p.logits.w + 1) * (f->p.logits.h + 1);
     if (f->p.n_crops > 1 ? !create_crops(f, error) : !gpu_buffer_init(f->gpu, &f->candidates, cells * 8, GPU_MEMORY_DEVICE, error))
         return false;
+    if (f->crop_logits.size)
+        f->seen.range = (struct gpu_range){&f->crop_logits, 0, f->crop_logits.size};
     if (!rgb && !f->p.keep && !gpu_buffer_init(f->gpu, &f->scratch, scratch_size(f), GPU_MEMORY_DEVICE, error))
         return false;
     if (!f->staged)
@@ -177,6 +184,8 @@ static void lay_out(struct frame_program *f)
     f->frame = frame_layout(in->format, in->width, in->height);
     f->scratch_stride = (uint32_t)align(in->width, 16);
     f->ratio = f->p.input.w / f->p.logits.w;
+    f->crop_pitch = align(f->p.logits.range.size, 16);
+    frame_temporal_lay_out(f);
     f->label_stride = (uint32_t)align(in->width, FRAME_STRIDE_ALIGN);
     f->result_size = (uint64_t)f->label_stride * in->height;
     if (f->p.confidence) {
@@ -234,6 +243,7 @@ void frame_program_destroy(struct frame_program *f)
                                    &f->device_result, &f->crop_table, &f->crop_logits};
     for (size_t k = 0; k < sizeof(shared) / sizeof(*shared); k++)
         gpu_buffer_finish(f->gpu, shared[k]);
+    frame_temporal_destroy(f);
     free((void *)f->p.crops);
     free(f->picture);
     free(f);
@@ -248,7 +258,7 @@ static uint64_t slot_memory(const struct frame_slot *s, uint32_t side)
 uint64_t frame_program_memory(const struct frame_program *f)
 {
     uint64_t sum = f->scratch.size + f->candidates.size + f->device_frame.size + f->device_style.size + f->device_result.size +
-                   f->crop_table.size + f->crop_logits.size;
+                   f->crop_table.size + f->crop_logits.size + frame_temporal_memory(f);
     for (uint32_t i = 0; i < f->p.slots; i++)
         sum += slot_memory(&f->slot[i], f->picture_side);
     return sum;
@@ -304,7 +314,7 @@ struct frame_kept frame_kept(const struct frame_program *f, uint32_t slot)
 
 /* ---- recording ------------------------------------------------------------------------------- */
 
-static void record(const struct frame_program *f, struct gpu_commands *commands, const struct net_pass *pass)
+void frame_record_pass(const struct frame_program *f, struct gpu_commands *commands, const struct net_pass *pass)
 {
     if (!pass->pass)
         return;
@@ -318,32 +328,45 @@ static void copy(struct gpu_commands *commands, const struct gpu_buffer *from, c
     gpu_commands_copy(commands, (struct gpu_range){from, 0, from->size}, (struct gpu_range){to, 0, from->size});
 }
 
+void frame_record_source(const struct frame_program *f, uint32_t slot, struct gpu_commands *commands)
+{
+    const struct frame_slot *s = &f->slot[slot];
+    if (frame_source(f, s) != &s->upload)
+        copy(commands, &s->upload, frame_source(f, s));
+    frame_record_pass(f, commands, &s->convert);
+}
+
+/* The decision has uploaded the frame and made all crops' inputs; the last one is still there. */
 void frame_record_input(struct frame_program *f, uint32_t slot, struct gpu_commands *commands, uint32_t crop)
 {
     struct frame_slot *s = &f->slot[slot];
-    if (!crop && frame_source(f, s) != &s->upload)
-        copy(commands, &s->upload, frame_source(f, s));
-    if (!crop)
-        record(f, commands, &s->convert);
-    record(f, commands, &s->input[crop]);
+    if (!crop && !f->p.skip_still)
+        frame_record_source(f, slot, commands);
+    if (!f->p.skip_still || f->p.n_crops > 1)
+        frame_record_pass(f, commands, &s->input[crop]);
+    if (!f->p.skip_still)
+        frame_record_pass(f, commands, &s->motion[crop]);
 }
 
 void frame_record_crop(struct frame_program *f, uint32_t slot, struct gpu_commands *commands, uint32_t crop)
 {
-    (void)slot; /* one buffer serves all: slots run one after the other */
-    if (f->p.n_crops > 1)
+    /* One buffer serves all slots: they run one after the other. */
+    if (frame_temporal(f))
+        frame_record_pass(f, commands, &f->slot[slot].evidence[crop]);
+    else if (f->p.n_crops > 1)
         gpu_commands_copy(commands, f->p.logits.range, (struct gpu_range){&f->crop_logits, crop * f->crop_pitch, f->p.logits.range.size});
 }
 
 void frame_record_output(struct frame_program *f, uint32_t slot, struct gpu_commands *commands)
 {
     struct frame_slot *s = &f->slot[slot];
+    gpu_commands_indirect(commands, NULL, NULL);
     if (f->staged && s->style.size)
         copy(commands, &s->style, &f->device_style);
-    record(f, commands, &s->candidates);
-    record(f, commands, &s->labels);
+    frame_record_pass(f, commands, &s->candidates);
+    frame_record_pass(f, commands, &s->labels);
     for (uint32_t i = 0; i < FRAME_MAX_BLEND; i++)
-        record(f, commands, &s->blend[i]);
+        frame_record_pass(f, commands, &s->blend[i]);
     if (f->staged)
         copy(commands, frame_results(f, s), &s->result);
 }
@@ -358,6 +381,7 @@ struct segman_planes frame_planes(const struct frame_program *f, uint32_t slot)
 void frame_result(const struct frame_program *f, uint32_t slot, struct segman_result *result)
 {
     uint8_t *map = f->slot[slot].result.map;
+    frame_temporal_result(f, slot, result);
     result->labels = map;
     result->labels_stride = f->label_stride;
     result->confidence = f->p.confidence ? map + f->confidence_offset : NULL;

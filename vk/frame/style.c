@@ -113,6 +113,7 @@ bool frame_set_overlay(struct frame_program *f, const struct segman_overlay *ove
 void frame_prepare(struct frame_program *f, uint32_t slot)
 {
     struct frame_slot *s = &f->slot[slot];
+    frame_temporal_prepare(f, slot);
     if (f->p.view == SEGMAN_VIEW_NONE)
         return;
     if (s->style_version != f->style_version)

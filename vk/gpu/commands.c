@@ -30,6 +30,8 @@ struct gpu_commands {
     bool out_of_memory;
     bool submitted;
     bool serial;
+    const struct gpu_buffer *counts; /* of groups; NULL: each pass has its own */
+    uint32_t *own_counts, n_counted;
 };
 
 struct gpu_commands *gpu_commands_create(struct gpu *gpu, uint32_t timers, struct segman_error *error)
@@ -97,11 +99,13 @@ bool gpu_commands_begin(struct gpu_commands *c, struct segman_error *error)
     GPU_TRY(vkBeginCommandBuffer(c->buffer, &info), "Recording commands");
     c->n_timers = 0;
     c->n_access = 0;
+    c->counts = NULL;
     c->out_of_memory = false;
     if (c->max_timers)
         vkCmdResetQueryPool(c->buffer, c->queries, 0, c->max_timers);
     /* Lists of one queue share buffers (the arena): wait for the lists submitted before. */
-    barrier(c, STAGES, READS | WRITES, STAGES, READS | WRITES);
+    barrier(c, STAGES | VK_PIPELINE_STAGE_2_DRAW_INDIRECT_BIT, READS | WRITES | VK_ACCESS_2_INDIRECT_COMMAND_READ_BIT, STAGES,
+            READS | WRITES);
     return true;
 fail:
     return false;
@@ -155,6 +159,29 @@ static struct access access_of(struct gpu_range range, bool write)
     return (struct access){.buffer = range.buffer->buffer, .begin = range.offset, .end = range.offset + range.size, .write = write};
 }
 
+void gpu_commands_indirect(struct gpu_commands *c, const struct gpu_buffer *counts, uint32_t *own)
+{
+    c->counts = counts;
+    c->own_counts = own;
+    c->n_counted = 0;
+    if (counts)
+        barrier(c, STAGES, READS | WRITES, STAGES | VK_PIPELINE_STAGE_2_DRAW_INDIRECT_BIT,
+                READS | WRITES | VK_ACCESS_2_INDIRECT_COMMAND_READ_BIT);
+}
+
+static void dispatch(struct gpu_commands *c, const uint32_t groups[3])
+{
+    uint64_t at = (uint64_t)c->n_counted * sizeof(VkDispatchIndirectCommand);
+    if (!c->counts) {
+        vkCmdDispatch(c->buffer, groups[0], groups[1], groups[2]);
+    } else if (at + sizeof(VkDispatchIndirectCommand) > c->counts->size) {
+        c->out_of_memory = true; /* the caller counted wrong */
+    } else {
+        memcpy(c->own_counts + 3 * c->n_counted++, groups, sizeof(VkDispatchIndirectCommand));
+        vkCmdDispatchIndirect(c->buffer, c->counts->buffer, at);
+    }
+}
+
 bool gpu_commands_pass(struct gpu_commands *c, const struct gpu_pass *pass)
 {
     struct access a[GPU_MAX_BINDINGS];
@@ -168,7 +195,7 @@ bool gpu_commands_pass(struct gpu_commands *c, const struct gpu_pass *pass)
     vkCmdBindDescriptorSets(c->buffer, VK_PIPELINE_BIND_POINT_COMPUTE, pass->layout, 0, 1, &pass->set, 0, NULL);
     if (pass->push_size)
         vkCmdPushConstants(c->buffer, pass->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, pass->push_size, pass->push);
-    vkCmdDispatch(c->buffer, pass->groups[0], pass->groups[1], pass->groups[2]);
+    dispatch(c, pass->groups);
     if (c->gpu->label_end)
         c->gpu->label_end(c->buffer);
     return waited;

@@ -14,7 +14,7 @@
 #include "../segman.h"
 
 #define GPU_MAX_BINDINGS 8
-#define GPU_MAX_SPEC 24
+#define GPU_MAX_SPEC 20
 #define GPU_MAX_PUSH 128
 
 struct gpu;
@@ -131,6 +131,12 @@ bool gpu_commands_begin(struct gpu_commands *commands, struct segman_error *erro
 void gpu_commands_serial(struct gpu_commands *commands, bool serial);
 /** Records a pass; a barrier first if it conflicts with what was recorded since the last one. Returns whether there was one. */
 bool gpu_commands_pass(struct gpu_commands *commands, const struct gpu_pass *pass);
+/**
+ * From here on passes take their group counts from this buffer, three words each, one pass after the other; what writes
+ * them has been recorded before. own: host memory of the same size, gets the counts that the passes were created with.
+ * NULL, NULL: their own again.
+ */
+void gpu_commands_indirect(struct gpu_commands *commands, const struct gpu_buffer *counts, uint32_t *own);
 /** Records a buffer copy of src.size bytes. */
 bool gpu_commands_copy(struct gpu_commands *commands, struct gpu_range src, struct gpu_range dst);
 /** Writes the next timestamp after all work so far. */

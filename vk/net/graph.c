@@ -33,6 +33,7 @@ static void node_clear(struct node *node)
     free(node->norm);
     free(node->scale);
     free(node->layer_norm);
+    free(node->front);
 }
 
 void net_destroy(struct net *n)

@@ -51,6 +51,7 @@ struct node {
     char *scale;                  /* scope of a layer scale */
     int32_t residual;             /* tensor added last */
     char *layer_norm;             /* dwnorm: scope of the layer norm */
+    char *front;                  /* scan: scope of the depthwise convolution that makes its input; kernel, norm, act are its */
     int32_t also;                 /* the node whose tensor is this node's second output */
     int32_t maker;                /* OP_ALSO: the node that writes this tensor */
     uint32_t unshuffle;           /* conv: its 1x1 weights are (out, in, r, r): kernel r, stride r on the unshuffled input */
@@ -124,6 +125,8 @@ bool op_pool_lower(struct lower *l, const struct node *node);
 uint64_t op_pool_scratch(const struct node *node, const struct net_memory *in, bool f16);
 bool op_rope_lower(struct lower *l, const struct node *node);
 bool op_natten_lower(struct lower *l, const struct node *node);
+bool op_natten_coop_fits(struct lower *l, const struct node *node); /* whether cooperative matrices can do it */
+bool op_natten_coop_lower(struct lower *l, const struct node *node);
 bool op_attention_lower(struct lower *l, const struct node *node);
 uint64_t op_attention_scratch(const struct node *node, const struct net_memory *in, bool f16);
 bool op_scan_lower(struct lower *l, const struct node *node);

@@ -16,6 +16,9 @@ bool op_fold_epilogue(struct lower *l, const struct node *node, bool has_bias, s
 /** scale and shift that a batch norm amounts to, multiplied into mul and add [c]; false after an error. */
 bool op_fold_norm(struct lower *l, const char *scope, uint32_t c, double *mul, double *add);
 
+/** Weights of a depthwise convolution: (c, 1, k, k) -> [ky, kx][cq quads] in storage precision, then float32 bias. */
+struct gpu_range op_dwconv_weights(struct lower *l, const struct node *node, uint32_t cq);
+
 /** Element i of a matrix in storage precision. */
 void op_store(void *blob, size_t i, double value, bool f16);
 

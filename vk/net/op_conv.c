@@ -19,15 +19,14 @@ enum kind {
 
 /*
  * A shader and its tile. PORTABLE, CPU: wg invocations, lx of them along the channels; (wg / lx * tm) pixels x (lx * tn) quads of
- * channels a workgroup, bk quads of k at a time. MATRIX: subgroups along the pixels, the channels and k, and the matrices of each;
- * tiles of k in shared memory and on their way there.
+ * channels a workgroup, bk quads of k at a time. MATRIX: subgroups along the pixels, the channels and k, and the matrices of each.
  */
 struct variant {
     const char *shader;
     enum kind kind;
     double speed; /* relative throughput of a full machine, within the kind */
     uint32_t wg, lx, tm, tn, bk;
-    uint32_t groups[3], frags[3], buffers, depth;
+    uint32_t groups[3], frags[3];
 };
 
 static const struct variant variants[] = {
@@ -42,31 +41,18 @@ static const struct variant variants[] = {
     {"conv_cpu", CPU, 1.00, 8, 1, 8, 4, 1}, /* 64 x 16 */
     {"conv_cpu", CPU, 0.55, 8, 1, 2, 4, 1}, /* 16 x 16 */
     /* Sizes for matrices of 16 x 16 x 16. */
-    {"conv_coop", MATRIX, .groups = {4, 2, 1}, .frags = {2, 2, 2}, .buffers = 1, .depth = 1}, /* 128 x 64, k 32 */
-    {"conv_coop", MATRIX, .groups = {4, 2, 1}, .frags = {2, 3, 2}, .buffers = 1, .depth = 1}, /* 128 x 96, k 32 */
-    {"conv_coop", MATRIX, .groups = {4, 2, 1}, .frags = {2, 2, 4}, .buffers = 1, .depth = 1}, /* 128 x 64, k 64 */
-    {"conv_coop", MATRIX, .groups = {2, 2, 1}, .frags = {2, 3, 2}, .buffers = 1, .depth = 1}, /* 64 x 96, k 32 */
-    {"conv_coop", MATRIX, .groups = {2, 2, 1}, .frags = {2, 3, 2}, .buffers = 2, .depth = 1}, /* 64 x 96, k 32 */
-    {"conv_coop", MATRIX, .groups = {2, 2, 1}, .frags = {2, 3, 4}, .buffers = 1, .depth = 1}, /* 64 x 96, k 64 */
-    {"conv_coop", MATRIX, .groups = {2, 2, 1}, .frags = {2, 3, 4}, .buffers = 1, .depth = 2}, /* 64 x 96, k 64 */
-    {"conv_coop", MATRIX, .groups = {4, 2, 1}, .frags = {1, 3, 4}, .buffers = 1, .depth = 1}, /* 64 x 96, k 64 */
-    {"conv_coop", MATRIX, .groups = {2, 2, 1}, .frags = {2, 2, 2}, .buffers = 1, .depth = 1}, /* 64 x 64, k 32 */
-    {"conv_coop", MATRIX, .groups = {2, 2, 1}, .frags = {2, 2, 4}, .buffers = 1, .depth = 1}, /* 64 x 64, k 64 */
-    {"conv_coop", MATRIX, .groups = {2, 2, 1}, .frags = {2, 2, 4}, .buffers = 1, .depth = 2}, /* 64 x 64, k 64 */
-    {"conv_coop", MATRIX, .groups = {4, 2, 1}, .frags = {1, 2, 4}, .buffers = 1, .depth = 1}, /* 64 x 64, k 64 */
-    {"conv_coop", MATRIX, .groups = {4, 2, 1}, .frags = {1, 2, 4}, .buffers = 1, .depth = 2}, /* 64 x 64, k 64 */
-    {"conv_coop", MATRIX, .groups = {2, 2, 2}, .frags = {2, 2, 4}, .buffers = 1, .depth = 1}, /* 64 x 64, k 128 */
-    {"conv_coop", MATRIX, .groups = {4, 1, 1}, .frags = {1, 2, 4}, .buffers = 1, .depth = 1}, /* 64 x 32, k 64 */
-    {"conv_coop", MATRIX, .groups = {4, 1, 1}, .frags = {1, 2, 4}, .buffers = 1, .depth = 2}, /* 64 x 32, k 64 */
-    {"conv_coop", MATRIX, .groups = {2, 1, 4}, .frags = {2, 2, 2}, .buffers = 1, .depth = 1}, /* 64 x 32, k 128 */
-    {"conv_coop", MATRIX, .groups = {2, 1, 4}, .frags = {2, 2, 2}, .buffers = 1, .depth = 2}, /* 64 x 32, k 128 */
-    {"conv_coop", MATRIX, .groups = {4, 1, 1}, .frags = {2, 1, 4}, .buffers = 1, .depth = 1}, /* 128 x 16, k 64 */
-    {"conv_coop", MATRIX, .groups = {1, 1, 4}, .frags = {2, 2, 2}, .buffers = 1, .depth = 1}, /* 32 x 32, k 128 */
-    {"conv_coop", MATRIX, .groups = {1, 1, 4}, .frags = {2, 2, 2}, .buffers = 1, .depth = 2}, /* 32 x 32, k 128 */
-    {"conv_coop", MATRIX, .groups = {1, 1, 4}, .frags = {1, 2, 2}, .buffers = 1, .depth = 1}, /* 16 x 32, k 128 */
-    {"conv_coop", MATRIX, .groups = {1, 1, 4}, .frags = {1, 2, 2}, .buffers = 1, .depth = 2}, /* 16 x 32, k 128 */
-    {"conv_coop", MATRIX, .groups = {1, 1, 8}, .frags = {1, 1, 2}, .buffers = 1, .depth = 1}, /* 16 x 16, k 256 */
-    {"conv_coop", MATRIX, .groups = {1, 1, 8}, .frags = {1, 1, 2}, .buffers = 1, .depth = 2}, /* 16 x 16, k 256 */
+    {"conv_coop", MATRIX, .groups = {4, 2, 1}, .frags = {2, 2, 2}}, /* 128 x 64, k 32 */
+    {"conv_coop", MATRIX, .groups = {2, 2, 1}, .frags = {2, 3, 2}}, /* 64 x 96, k 32 */
+    {"conv_coop", MATRIX, .groups = {2, 2, 1}, .frags = {2, 3, 4}}, /* 64 x 96, k 64 */
+    {"conv_coop", MATRIX, .groups = {2, 2, 1}, .frags = {2, 2, 2}}, /* 64 x 64, k 32 */
+    {"conv_coop", MATRIX, .groups = {2, 2, 1}, .frags = {2, 2, 4}}, /* 64 x 64, k 64 */
+    {"conv_coop", MATRIX, .groups = {2, 2, 2}, .frags = {2, 2, 4}}, /* 64 x 64, k 128 */
+    {"conv_coop", MATRIX, .groups = {4, 1, 1}, .frags = {1, 2, 4}}, /* 64 x 32, k 64 */
+    {"conv_coop", MATRIX, .groups = {2, 1, 4}, .frags = {2, 2, 2}}, /* 64 x 32, k 128 */
+    {"conv_coop", MATRIX, .groups = {4, 1, 1}, .frags = {2, 1, 4}}, /* 128 x 16, k 64 */
+    {"conv_coop", MATRIX, .groups = {1, 1, 4}, .frags = {2, 2, 2}}, /* 32 x 32, k 128 */
+    {"conv_coop", MATRIX, .groups = {1, 1, 4}, .frags = {1, 2, 2}}, /* 16 x 32, k 128 */
+    {"conv_coop", MATRIX, .groups = {1, 1, 8}, .frags = {1, 1, 2}}, /* 16 x 16, k 256 */
 };
 #define N_VARIANTS (sizeof(variants) / sizeof(variants[0]))
 
@@ -86,7 +72,7 @@ static struct tile tile_of(const struct variant *v, const struct gpu_caps *caps)
         return (struct tile){.wg = v->wg, .m = v->wg / v->lx * v->tm, .nq = v->lx * v->tn, .kq = v->bk};
     uint32_t subgroups = v->groups[0] * v->groups[1] * v->groups[2], n = v->frags[1] * caps->coop.n,
              m = v->groups[0] * v->frags[0] * caps->coop.m, k = v->groups[2] * v->frags[2] * caps->coop.k;
-    uint32_t staged = v->buffers * (m * (k / 8 + 1) + k * (v->groups[1] * n / 8 + 1)), sums = subgroups * caps->coop.m * (n / 4 + 1);
+    uint32_t staged = m * (k / 8 + 1) + k * (v->groups[1] * n / 8 + 1), sums = subgroups * caps->coop.m * (n / 4 + 1);
     return (struct tile){
         .wg = subgroups * caps->subgroup_size, .m = m, .nq = v->groups[1] * n / 4, .kq = k / 4, .shared = max_u32(staged, sums)};
 }
@@ -145,14 +131,15 @@ static double cost_simt(const struct variant *v, const struct job *j)
  */
 static double cost_matrix(const struct variant *v, const struct job *j)
 {
-    static const double processors = 132, shared = 187000, registers = 65536, start = 990, split = 400, tile = 300, row = 1.35, group = 67,
-                        bytes = 38, flops = 3900, stored = 16;
+    static const double processors = 132, shared = 230000, registers = 65536; /* of one: bytes, words */
+    static const double start = 1100, split = 380, tile = 300, row = 1.4;     /* waiting: once, where k is split, a tile, a row of k */
+    static const double group = 140, bytes = 38, flops = 4600, stored = 16;   /* work: a group, then units a nanosecond */
     struct tile t = tile_of(v, j->caps);
     double n = 4.0 * t.nq, k = 4.0 * t.kq, steps = div_up(j->kq, t.kq);
-    double held = 30 + 8.0 * v->frags[0] * v->frags[1] + 4.0 * v->depth * (t.m + n) * k / 8 / t.wg + 4.0 * (v->frags[0] + 1);
+    double held = 30 + 8.0 * v->frags[0] * v->frags[1] + 4.0 * (t.m + n) * k / 8 / t.wg + 4.0 * (v->frags[0] + 1);
     double resident = fmax(1, fmin(floor(shared / (16 * t.shared)), floor(registers / (held * t.wg))));
     double each = ceil(div_up(j->m, t.m) * div_up(j->nq, t.nq) / processors);
-    double wait = ceil(each / resident) * (start + (v->groups[2] > 1 ? split : 0) + steps * (tile / v->depth + row * k));
+    double wait = ceil(each / resident) * (start + (v->groups[2] > 1 ? split : 0) + steps * (tile + row * k));
     double work = each * (group + (t.m + n) * k * 2 * steps / bytes + 2 * t.m * n * k * steps / flops + 2 * t.m * n / stored);
     return hypot(wait, work);
 }
@@ -272,14 +259,14 @@ static void specialise(struct lower_pass *pass, const struct variant *v, const s
                        const struct gpu_caps *caps)
 {
     const uint32_t simt[] = {v->wg, v->lx, v->tm, v->tn, v->bk};
-    const uint32_t matrix[] = {t->wg, v->groups[0], v->groups[1], v->groups[2], v->buffers};
+    const uint32_t matrix[] = {t->wg, v->groups[0], v->groups[1], v->groups[2], t->shared};
     const uint32_t rope = node->rope ? node->c / 12 / node->heads : 0, width = node->rope ? node->w : 1;
     const uint32_t what[] = {node->kernel, node->stride, node->pad > 0, node->act, scaled, node->residual != 0, rope, width};
-    const uint32_t more[] = {v->frags[0], v->frags[1], v->frags[2], caps->coop.m, caps->coop.n, caps->coop.k, t->shared, v->depth};
+    const uint32_t more[] = {v->frags[0], v->frags[1], v->frags[2], caps->coop.m, caps->coop.n, caps->coop.k};
     memcpy(pass->spec, v->kind == MATRIX ? matrix : simt, sizeof(matrix));
     memcpy(pass->spec + 5, what, sizeof(what));
     memcpy(pass->spec + 13, more, sizeof(more));
-    pass->n_spec = v->kind == MATRIX ? 21 : 13;
+    pass->n_spec = v->kind == MATRIX ? 19 : 13;
     pass->subgroup_size = v->kind == MATRIX ? caps->subgroup_size : 0;
 }
 

@@ -24,8 +24,7 @@ static struct block choose(const struct gpu_caps *caps, const struct net_memory 
     return (struct block){1, 1};
 }
 
-/* (c, 1, k, k) -> [ky, kx][c padded to quads] in storage precision, then float32 bias. */
-static struct gpu_range upload(struct lower *l, const struct node *node, uint32_t cq)
+struct gpu_range op_dwconv_weights(struct lower *l, const struct node *node, uint32_t cq)
 {
     bool f16 = lower_f16(l);
     uint32_t taps = node->kernel * node->kernel;
@@ -50,7 +49,7 @@ bool op_dwconv_lower(struct lower *l, const struct node *node)
     struct block b = choose(lower_caps(l), &y);
     uint32_t cq = div_up(y.c, 4), taps = node->kernel * node->kernel, wg = 128;
     uint32_t tiles = div_up(y.w, b.strip);
-    struct gpu_range weights = upload(l, node, cq);
+    struct gpu_range weights = op_dwconv_weights(l, node, cq);
     if (!weights.size)
         return false;
     const struct dwconv_push push = {.w = y.w,

@@ -7,13 +7,14 @@
  * A small map, on a GPU: everything else is one pass, scan_whole. A large one is cut into chunks of SIDE pixels:
  *
  *   scan_local    every chunk from zero: product of a, last state                        (chunks, quads, 2)
- *   scan_carry    the states that the chunks start with, in place of the last ones
+ *   scan_carry    the states that the chunks start with, in place of the last ones; two passes for very long sequences
  *   scan_output   every chunk again from its state, D u, the sum of the directions
  *
  * z is kept in the precision of tensors, states in float32. dt is computed twice rather than stored: it would be four
- * times as large as x.
+ * times as large as x. Where a depthwise convolution makes x (node->front), scan_project does that too and keeps x in the
+ * scratch.
  */
-#include "lower.h"
+#include "op_common.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -25,6 +26,9 @@
 #define RUN         16 /* scan_join.glsl */
 #define CARRY_BATCH 4  /* chunks that an invocation of scan_carry loads at a time */
 #define PLANE_ROOM  64 /* places that a plane of z may have more than the map has pixels: RUN times the longest chunk */
+
+#define LONG_SEQUENCE 4096 /* chunks: longer ones are cut into segments */
+#define LEAST_SEGMENT (128 * CARRY_BATCH)
 
 #define WHOLE_CHUNK   4     /* longest chunk of scan_whole: longer ones do not fit the registers */
 #define WHOLE_WIDE    80    /* quads of channels from which one pair a workgroup makes too many of them */
@@ -63,16 +67,30 @@ static uint64_t z_size(const struct scan *s, bool f16)
     return align_up((uint64_t)(s->h * s->w + PLANE_ROOM) * 4 * s->ranks4 * (f16 ? 8 : 16), 256);
 }
 
+/* Quads of the chunks' products and states. */
+static uint32_t states_quads(const struct scan *s)
+{
+    return 2 * (s->rows + s->columns) * s->quads * 2;
+}
+
+/* Those and the sums of segments of at least LEAST_SEGMENT chunks. */
 static uint64_t states_size(const struct scan *s)
 {
-    return (uint64_t)2 * (s->rows + s->columns) * s->quads * 2 * 16;
+    uint32_t longest = max_u32(s->rows, s->columns);
+    uint32_t sums = longest > LONG_SEQUENCE ? div_up(longest, LEAST_SEGMENT) * 4 * s->quads * 2 : 0;
+    return align_up(((uint64_t)states_quads(s) + sums) * 16, 256);
+}
+
+static uint64_t made_size(const struct scan *s, bool f16)
+{
+    return (uint64_t)s->h * s->w * s->quads * (f16 ? 8 : 16);
 }
 
 uint64_t op_scan_scratch(const struct node *node, const struct net_memory *in, bool f16)
 {
     (void)in;
     const struct scan s = scan_of(node);
-    return z_size(&s, f16) + states_size(&s);
+    return z_size(&s, f16) + states_size(&s) + (node->front ? made_size(&s, f16) : 0);
 }
 
 /* scan_whole's shape; lines is 0 where the map does not fit a workgroup. */
@@ -174,6 +192,19 @@ static struct gpu_range states_range(const struct lower *l, const struct scan *s
     return lower_scratch(l, z_size(s, lower_f16(l)), states_size(s));
 }
 
+/* What the passes after the first scan: the node's input or what the first has made of it. */
+static struct net_memory scanned(const struct lower *l, const struct node *node, const struct scan *s)
+{
+    struct net_memory x = lower_input(l, 0);
+    bool f16 = lower_f16(l);
+    if (node->front) {
+        x.range = lower_scratch(l, z_size(s, f16) + states_size(s), made_size(s, f16));
+        x.stride4 = s->quads;
+        x.offset4 = 0;
+    }
+    return x;
+}
+
 static double scan_flops(const struct scan *s)
 {
     return 4.0 * s->h * s->w * s->c * (2.0 * s->rank + 24);
@@ -192,7 +223,7 @@ static uint32_t projection_pool(const struct projection *p, uint32_t quads)
 /* Few pixels a workgroup where there are few; then as many parts of the channels as give it full warps. */
 static struct projection choose_projection(const struct gpu_caps *caps, const struct scan *s)
 {
-    uint32_t limit = caps->cpu ? 64 : min_u32(caps->max_invocations, 256), total = 4 * s->ranks4, pixels = s->h * s->w;
+    uint32_t limit = caps->cpu ? 64 : min_u32(caps->max_invocations, 512), total = 4 * s->ranks4, pixels = s->h * s->w;
     struct projection p = {.outputs = div_up(total, div_up(total, 64)), .each = caps->cpu ? 8 : 4, .sets = 1, .split = 1};
     while (p.each > 1 && !caps->cpu && div_up(pixels, p.each) * div_up(total, p.outputs) < FULL_GPU)
         p.each /= 2;
@@ -202,7 +233,8 @@ static struct projection choose_projection(const struct gpu_caps *caps, const st
     while (p.outputs * p.sets < least && div_up(pixels, p.each * p.sets * 2) >= FULL_GPU &&
            p.each * p.sets * 2 * s->quads * 16 <= PORTABLE_POOL)
         p.sets *= 2;
-    while (!caps->cpu && p.split * 2 <= s->quads / 2 && p.outputs * p.sets * p.split * 2 <= limit) {
+    uint32_t part = div_up(pixels, p.each * p.sets) >= 2 * FULL_GPU ? 9 : 4; /* quads of channels worth an invocation */
+    while (!caps->cpu && p.split * 2 * part <= s->quads && p.outputs * p.sets * p.split * 2 <= limit) {
         p.split *= 2;
         if (projection_pool(&p, s->quads) * 16 > PORTABLE_POOL) {
             p.split /= 2;
@@ -217,16 +249,22 @@ static struct projection choose_projection(const struct gpu_caps *caps, const st
 static bool project(struct lower *l, const struct node *node, const struct scan *s, uint32_t chunk, uint32_t plane)
 {
     struct net_memory x = lower_input(l, 0);
-    struct gpu_range weight = upload_projection(l, node, s), z = z_range(l, s);
+    struct gpu_range weight = upload_projection(l, node, s), z = z_range(l, s), taps = weight, made = z;
+    if (node->front) {
+        struct node convolution = *node;
+        convolution.scope = node->front;
+        taps = op_dwconv_weights(l, &convolution, s->quads);
+        made = scanned(l, node, s).range;
+    }
     const struct projection p = choose_projection(lower_caps(l), s);
     uint32_t pixels = s->h * s->w, outputs = 4 * s->ranks4;
     const struct scan_project_push push = {pixels, s->w, s->h, plane, outputs, x.stride4, x.offset4};
     const struct lower_pass pass = {
         .shader = "scan_project",
-        .binding = {{x.range, GPU_READ}, {weight, GPU_READ}, {z, GPU_WRITE}},
-        .n_bindings = 3,
-        .spec = {p.group, s->quads, p.outputs, p.each, p.sets, p.split, chunk, p.pool},
-        .n_spec = 8,
+        .binding = {{x.range, GPU_READ}, {weight, GPU_READ}, {z, GPU_WRITE}, {taps, GPU_READ}, {made, GPU_WRITE}},
+        .n_bindings = 5,
+        .spec = {p.group, s->quads, p.outputs, p.each, p.sets, p.split, chunk, p.pool, node->front ? node->kernel : 0, node->act},
+        .n_spec = 10,
         .push = &push,
         .push_size = sizeof(push),
         .groups = {div_up(pixels, p.each * p.sets), div_up(outputs, p.outputs), 1},
@@ -238,7 +276,7 @@ static bool project(struct lower *l, const struct node *node, const struct scan 
 
 static bool whole(struct lower *l, const struct node *node, const struct scan *s, const struct whole *t)
 {
-    struct net_memory x = lower_input(l, 0), y = lower_output(l);
+    struct net_memory x = scanned(l, node, s), y = lower_output(l);
     struct gpu_range steps = upload_steps(l, node, s), vectors = upload_vectors(l, node, s), z = z_range(l, s);
     uint32_t pixels = s->h * s->w;
     const struct scan_whole_push push = {pixels, s->w, s->h, 2 * s->quads, t->chunk * t->lines, x.stride4, x.offset4, y.stride4, y.offset4};
@@ -258,9 +296,9 @@ static bool whole(struct lower *l, const struct node *node, const struct scan *s
 }
 
 /* The two passes over the tiles; they bind x, z, steps, vectors, states first. */
-static bool tiles(struct lower *l, const struct scan *s, struct lower_pass *pass)
+static bool tiles(struct lower *l, const struct node *node, const struct scan *s, struct lower_pass *pass)
 {
-    struct net_memory x = lower_input(l, 0), y = lower_output(l);
+    struct net_memory x = scanned(l, node, s), y = lower_output(l);
     const struct scan_tile_push push = {s->h, s->w, s->quads, lower_quads(&y), s->h * s->w, x.stride4, x.offset4, y.stride4, y.offset4};
     uint32_t lanes = 4;
     pass->spec[0] = 4 * SIDE * lanes;
@@ -286,28 +324,39 @@ static uint32_t carry_lines(const struct gpu_caps *caps, uint32_t chunks)
     return caps->cpu ? RUN : min_u32(lines, min_u32(most, 1024));
 }
 
-static bool carry(struct lower *l, const struct scan *s)
+enum carry_step { CARRY_WHOLE, CARRY_REDUCE, CARRY_APPLY };
+
+static bool carry_pass(struct lower *l, const struct scan *s, enum carry_step step, uint32_t lines)
 {
-    const struct scan_carry_push push = {s->quads, s->rows, s->columns};
-    uint32_t lines = carry_lines(lower_caps(l), max_u32(s->rows, s->columns));
+    const struct scan_carry_push push = {s->quads, s->rows, s->columns, states_quads(s)};
+    uint32_t longest = max_u32(s->rows, s->columns);
     const struct lower_pass pass = {
         .shader = "scan_carry",
         .binding = {{states_range(l, s), GPU_READ_WRITE}},
         .n_bindings = 1,
-        .spec = {lines, lines, lines / RUN * (2 * RUN + 4)},
-        .n_spec = 3,
+        .spec = {lines, lines, lines / RUN * (2 * RUN + 4), step},
+        .n_spec = 4,
         .push = &push,
         .push_size = sizeof(push),
-        .groups = {s->quads, 4, 1},
+        .groups = {s->quads, 4, step == CARRY_WHOLE ? 1 : div_up(longest, lines * CARRY_BATCH)},
         .flops = (double)states_size(s) / 2,
-        .bytes = (double)states_size(s) * 1.5,
+        .bytes = (double)states_size(s) * (step == CARRY_REDUCE ? 1 : 1.5),
     };
     return lower_pass(l, &pass);
 }
 
+static bool carry(struct lower *l, const struct scan *s)
+{
+    const struct gpu_caps *caps = lower_caps(l);
+    uint32_t longest = max_u32(s->rows, s->columns), lines = min_u32(caps->max_invocations / RUN * RUN, 256);
+    if (caps->cpu || longest <= LONG_SEQUENCE)
+        return carry_pass(l, s, CARRY_WHOLE, carry_lines(caps, longest));
+    return carry_pass(l, s, CARRY_REDUCE, lines) && carry_pass(l, s, CARRY_APPLY, lines);
+}
+
 static bool scan_tiles(struct lower *l, const struct node *node, const struct scan *s)
 {
-    struct gpu_range x = lower_input(l, 0).range, z = z_range(l, s), states = states_range(l, s);
+    struct gpu_range x = scanned(l, node, s).range, z = z_range(l, s), states = states_range(l, s);
     struct gpu_range steps = upload_steps(l, node, s), vectors = upload_vectors(l, node, s);
     struct lower_pass local = {
         .shader = "scan_local",
@@ -320,7 +369,7 @@ static bool scan_tiles(struct lower *l, const struct node *node, const struct sc
             {{x, GPU_READ}, {z, GPU_READ}, {steps, GPU_READ}, {vectors, GPU_READ}, {states, GPU_READ}, {lower_output(l).range, GPU_WRITE}},
         .n_bindings = 6,
     };
-    return tiles(l, s, &local) && carry(l, s) && tiles(l, s, &output);
+    return tiles(l, node, s, &local) && carry(l, s) && tiles(l, node, s, &output);
 }
 
 bool op_scan_lower(struct lower *l, const struct node *node)
