@@ -45,7 +45,7 @@ const struct app_option app_option_table[] = {
     {"palette", 0, "NAME|FILE", NULL, "ade20k, coco_stuff164k, cityscapes, okabe_ito, file", LOOK, APP_SEGMENT, TEXT(palette)},
 
     {"no-window", 0, NULL, NULL, "write a file even where there is a display", WINDOW, APP_SEGMENT, FLAG(no_window)},
-    {"fullscreen", 0, NULL, NULL, "start with the whole screen", WINDOW, APP_SEGMENT, FLAG(fullscreen)},
+    {"fullscreen", 0, NULL, NULL, NULL, WINDOW, APP_SEGMENT, FLAG(fullscreen)},
     {"vsync", 0, "HOW", "on|off|adaptive", "on, off or adaptive", WINDOW, APP_SEGMENT, CHOICE(vsync)},
     {"sync", 0, "HOW", "aligned|latest", "masks on their own frame, or on the newest", WINDOW, APP_SEGMENT, CHOICE(sync)},
     {"record", 0, "FILE", NULL, "also write the annotated video", WINDOW, APP_SEGMENT, TEXT_ONCE(record)},
