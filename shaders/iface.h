@@ -100,6 +100,7 @@ struct scan_tile_push {
 struct scan_carry_push {
     uint quads;
     uint rows, columns; /* chunks of a sequence along the rows, along the columns */
+    uint sums;          /* place of the segments' sums behind the states */
 };
 
 /* ---- copy (one input of a concat), unshuffle, resize ---- */
@@ -150,6 +151,15 @@ struct natten_push {
     uint height, width;
     uint quads; /* C / 4 */
     uint pad;   /* 1: the quad after the last one is padding, to be zeroed */
+};
+
+struct natten_coop_push {
+    uint qkv_stride, qkv_offset;
+    uint out_stride, out_offset;
+    uint height, width;
+    uint quads, pad;          /* as above */
+    uint groups_x, groups_y;  /* the map in groups of queries */
+    uint columns, rows;       /* kinds of the bias */
 };
 
 struct attention_push {

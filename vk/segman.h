@@ -314,6 +314,11 @@ SEGMAN_API void segman_session_reset_history(struct segman_session *session);
 
 /** Gives the planes of a free slot to be filled. Fails where every slot is in flight or held. */
 SEGMAN_API bool segman_session_begin(struct segman_session *session, struct segman_planes *planes, struct segman_error *error);
+/**
+ * Of a session with segman_session_params.present: makes the picture of the begun slot ready on the GPU, ahead of
+ * segman_session_submit(). A presenter can draw it from then on, with the labels of an earlier frame. *slot: which one.
+ */
+SEGMAN_API bool segman_session_preview(struct segman_session *session, uint32_t *slot, struct segman_error *error);
 /** Submits the slot of the last begin. user comes back in the result. */
 SEGMAN_API bool segman_session_submit(struct segman_session *session, uint64_t user, struct segman_error *error);
 /** Waits for the oldest submitted frame. timeout_ns bounds the wait (UINT64_MAX: 60 s without progress is an error). */

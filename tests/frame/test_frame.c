@@ -759,6 +759,9 @@ static void test_errors(void)
     REFUSED(logits.c = 256);
     REFUSED(logits.w = 5);
     REFUSED(view = 9);
+    REFUSED(smooth = 1.5f);
+    REFUSED(smooth = -0.1f);
+    REFUSED(smooth = NAN);
     static const struct frame_crop gap[4] = {{0, 0}, {32, 0}, {0, 32}, {0, 32}}, odd[4] = {{0, 0}, {32, 0}, {0, 32}, {28, 32}};
     REFUSED(crops = gap);
     REFUSED(crops = odd);

@@ -102,6 +102,8 @@ uint32_t frame_program_crops(const struct frame_program *program);
 void frame_record_decision(struct frame_program *program, uint32_t slot, struct gpu_commands *commands);
 /** Source -> network input of the crop. The first crop comes first: it uploads and converts the frame. */
 void frame_record_input(struct frame_program *program, uint32_t slot, struct gpu_commands *commands, uint32_t crop);
+/** What the first crop's input, or the decision, begins with: the frame on the GPU as packed RGB, frame_kept()'s picture. */
+void frame_record_source(const struct frame_program *program, uint32_t slot, struct gpu_commands *commands);
 /** Keeps the crop's logits, or blends them into the evidence; without smoothing nothing to do for the whole image. */
 void frame_record_crop(struct frame_program *program, uint32_t slot, struct gpu_commands *commands, uint32_t crop);
 /** Logits -> labels and view, readable by the host afterwards. */

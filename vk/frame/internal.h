@@ -82,8 +82,6 @@ uint32_t frame_rgb_stride(const struct frame_program *program); /* pixels */
 bool frame_pass_create(const struct frame_program *program, struct net_pass *pass, const struct gpu_pass_desc *desc, double flops,
                        struct segman_error *error);
 void frame_record_pass(const struct frame_program *program, struct gpu_commands *commands, const struct net_pass *pass);
-/* Upload and conversion of the frame. */
-void frame_record_source(const struct frame_program *program, uint32_t slot, struct gpu_commands *commands);
 
 /* temporal.c. Whether evidence lasts from frame to frame: then it is in crop_logits. */
 bool frame_temporal(const struct frame_program *program);

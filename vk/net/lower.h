@@ -125,6 +125,8 @@ bool op_pool_lower(struct lower *l, const struct node *node);
 uint64_t op_pool_scratch(const struct node *node, const struct net_memory *in, bool f16);
 bool op_rope_lower(struct lower *l, const struct node *node);
 bool op_natten_lower(struct lower *l, const struct node *node);
+bool op_natten_coop_fits(struct lower *l, const struct node *node); /* whether cooperative matrices can do it */
+bool op_natten_coop_lower(struct lower *l, const struct node *node);
 bool op_attention_lower(struct lower *l, const struct node *node);
 uint64_t op_attention_scratch(const struct node *node, const struct net_memory *in, bool f16);
 bool op_scan_lower(struct lower *l, const struct node *node);
