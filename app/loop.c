@@ -62,10 +62,12 @@ static bool make_session(struct app_loop *loop, const struct segman_frame_format
     loop->format = loop->view = *format;
     if (loop->params.view == SEGMAN_VIEW_SIDE_BY_SIDE)
         loop->view.width *= 2;
+    if (loop->params.rgb && format->format != SEGMAN_FORMAT_BGRX)
+        loop->view.format = SEGMAN_FORMAT_RGBA;
     loop->session_params = (struct segman_session_params){
         .frame = *format,
         .view = loop->params.view,
-        .view_format = format->format,
+        .view_format = loop->view.format,
         .slots = SLOTS,
         .taps = loop->params.taps,
         .n_taps = loop->params.n_taps,

@@ -39,6 +39,7 @@ struct app_loop_params {
     const struct app_options *options;
     struct pipe_source *source;
     enum segman_view view;
+    bool rgb;   /**< views in RGBA, whatever the frames are: exactly the RGB that the network saw */
     bool count; /**< fill app_delivery.counts */
     bool legend;
     const char *const *taps; /**< kept for app_loop_params.first; [n_taps] */

@@ -146,6 +146,7 @@ static struct app_loop *make_loop(struct run *run, struct segman_error *error)
         .options = run->options,
         .source = run->source,
         .view = run->output ? SEGMAN_VIEW_OVERLAY + (enum segman_view)run->options->view : SEGMAN_VIEW_NONE,
+        .rgb = run->output && pipe_output_is_image(run->output),
         .count = run->options->stats != NULL,
         .legend = run->options->legend,
         .taps = (const char *const *)run->taps,

@@ -153,6 +153,9 @@ void pipe_free_cameras(struct pipe_camera *cameras, size_t count);
 
 /* ---- sink ------------------------------------------------------------------------------------ */
 
+/** Whether an output's name means images (.png, .jpg, a folder, a pattern of them): RGB planes suit those best. */
+bool pipe_output_is_image(const char *path);
+
 struct pipe_sink_params {
     const char *output;                /**< path: .mp4 .m4v .mov .mkv .webm; .png .jpg; a directory (trailing slash) or printf pattern */
     struct segman_frame_format format; /**< of the planes to be written */
