@@ -80,10 +80,10 @@ struct app_window {
     uint64_t submitted, finished;
     uint32_t era, oldest_era; /* of the frame last submitted; older ones are not shown */
     struct window_clock clock;
-    uint32_t picture;      /* slot that is seen: with --sync latest the newest one, whose labels are still to come */
-    bool latest;           /* --sync latest */
-    double lead_ms; /* from submission to result, running mean */
-    int64_t fed;    /* when a frame was last submitted */
+    uint32_t picture; /* slot that is seen: with --sync latest the newest one, whose labels are still to come */
+    bool latest;      /* --sync latest */
+    double lead_ms;   /* from submission to result, running mean */
+    int64_t fed;      /* when a frame was last submitted */
 
     bool timed, still; /* frames have their times; there is one frame only */
     bool paused, quit, ended, fed_all;

@@ -11,9 +11,9 @@
 #include "context.h"
 #include "session.h"
 
-#define DEFAULT_SLOTS 2
-#define GPU_PATIENCE_NS 60000000000ull    /* a frame that takes longer on a GPU will not come */
-#define CPU_PATIENCE_NS 3600000000000ull  /* a CPU driver may need minutes */
+#define DEFAULT_SLOTS   2
+#define GPU_PATIENCE_NS 60000000000ull   /* a frame that takes longer on a GPU will not come */
+#define CPU_PATIENCE_NS 3600000000000ull /* a CPU driver may need minutes */
 
 struct segman_session {
     struct segman_model *model;
@@ -25,10 +25,10 @@ struct segman_session {
     struct gpu_commands *preview[SEGMAN_MAX_SLOTS]; /* with params.present: the picture alone */
     uint64_t user[SEGMAN_MAX_SLOTS];
     uint64_t submitted, waited, released;
-    uint32_t last_slot;               /* of the last waited frame */
-    struct segman_pass_info *pass;    /* in recorded order */
+    uint32_t last_slot;            /* of the last waited frame */
+    struct segman_pass_info *pass; /* in recorded order */
     size_t n_passes, cap_passes;
-    bool listing;                     /* while slot 0 is recorded the first time */
+    bool listing; /* while slot 0 is recorded the first time */
     bool out_of_memory;
 };
 
@@ -230,8 +230,7 @@ struct segman_session *segman_session_create(struct segman_model *model, const s
     uint32_t w = params->crop && params->crop < params->net_width ? params->crop : params->net_width;
     uint32_t h = params->crop && params->crop < params->net_height ? params->crop : params->net_height;
     s->listing = true;
-    if (!build_network(s, params, w, h, error) || !build_frames(s, w, h, error) || !create_commands(s, error) ||
-        !record_slot(s, 0, error))
+    if (!build_network(s, params, w, h, error) || !build_frames(s, w, h, error) || !create_commands(s, error) || !record_slot(s, 0, error))
         goto fail;
     s->listing = false;
     if (!record_all(s, error) || !create_previews(s, error))

@@ -348,7 +348,7 @@ int main(int argc, char **argv)
                  {"pause and steps", test_pause},
                  {"seek", test_seek},
                  {"latest", test_latest},
-        {"loop", test_loop},
+                 {"loop", test_loop},
                  {"record", test_record},
                  {"no display", test_no_display},
                  {"no argument", test_no_argument},
