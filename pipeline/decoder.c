@@ -131,8 +131,8 @@ static GstElement *make_test(struct pipe_decoder *d, const char *text)
             return NULL;
     }
     line = g_strdup_printf("videotestsrc pattern=smpte num-buffers=%d ! capsfilter"
-                           " caps=video/x-raw,format=I420,width=%u,height=%u,framerate=%u/1", frames,
-                           width, height, fps);
+                           " caps=video/x-raw,format=I420,width=%u,height=%u,framerate=%u/1",
+                           frames, width, height, fps);
     bin = gst_parse_bin_from_description(line, TRUE, NULL);
     if (frames >= 0)
         d->duration_ns = (int64_t)gst_util_uint64_scale((guint64)frames, GST_SECOND, fps);
@@ -214,8 +214,10 @@ static bool add_pixbuf(struct pipe_decoder *d, struct segman_error *error)
     GstElement *bin = gst_parse_bin_from_description("filesrc name=file ! gdkpixbufdec", TRUE, NULL), *file;
     GstPad *pad;
     if (!bin)
-        return segman_fail(error, SEGMAN_ERROR_UNSUPPORTED, "%s needs gdkpixbufdec, which is not installed (Debian package"
-                                                            " gstreamer1.0-plugins-good)", d->name);
+        return segman_fail(error, SEGMAN_ERROR_UNSUPPORTED,
+                           "%s needs gdkpixbufdec, which is not installed (Debian package"
+                           " gstreamer1.0-plugins-good)",
+                           d->name);
     file = gst_bin_get_by_name(GST_BIN(bin), "file");
     g_object_set(file, "location", d->path, NULL);
     gst_object_unref(file);

@@ -8,10 +8,10 @@
 struct pipe_decoder {
     GstElement *pipeline, *tail, *appsink; /* tail: bin of convert, flip, appsink */
     GMutex lock;
-    GCond cond;               /* a frame, trouble, the end, or stop */
+    GCond cond; /* a frame, trouble, the end, or stop */
     struct pipe_trouble trouble;
-    char *name;               /* for messages */
-    char *path;               /* local file, or NULL */
+    char *name; /* for messages */
+    char *path; /* local file, or NULL */
     bool live, image, video_only;
     bool stopped, eos, ready; /* ready: every stream is known */
     bool linked;              /* a video stream feeds the tail */
@@ -22,11 +22,11 @@ struct pipe_decoder {
     uint64_t packets, frames; /* into the video decoder, out of it */
     uint32_t decoders;        /* where there are several, or fields, packets are not frames */
     bool vp8, theora, fields;
-    bool full_range;          /* an MP4 says so */
-    bool cut;                 /* the file's end is missing */
+    bool full_range; /* an MP4 says so */
+    bool cut;        /* the file's end is missing */
     uint32_t rotation;
     bool flipped;
-    bool hdr;                 /* PQ */
+    bool hdr; /* PQ */
     uint8_t pq[256];
     char container[32], codec[64];
     GPtrArray *streams;       /* of struct pipe_stream */

@@ -34,9 +34,9 @@ enum pipe_input_type { PIPE_INPUT_URI, PIPE_INPUT_IMAGE, PIPE_INPUT_IMAGES, PIPE
 struct pipe_input {
     enum pipe_input_type type;
     bool live;
-    char *uri;       /* URI, or camera device; what a decoder opens */
-    char *name;      /* as the user wrote it, for messages */
-    char *path;      /* local file, else NULL */
+    char *uri;        /* URI, or camera device; what a decoder opens */
+    char *name;       /* as the user wrote it, for messages */
+    char *path;       /* local file, else NULL */
     GPtrArray *files; /* of an image sequence: paths */
 };
 bool pipe_input_probe(struct pipe_input *input, const char *text, struct segman_error *error);
@@ -73,7 +73,7 @@ const char *pipe_package_for_caps(const GstCaps *caps, bool demuxer);
 /** First trouble of a pipeline. Filled by pipe_trouble_message from the bus; guarded by the owner's lock. */
 struct pipe_trouble {
     bool error;
-    char text[300];    /* GStreamer's own words, shortened */
+    char text[300]; /* GStreamer's own words, shortened */
     GQuark domain;
     int code;
     char missing[160]; /* "an H.264 decoder" where a plugin is missing */
@@ -89,11 +89,11 @@ bool pipe_trouble_output(const struct pipe_trouble *trouble, const char *name, s
 struct pipe_stream {
     GstElement *appsink;
     GstCaps *caps;
-    bool sparse;          /* subtitles */
-    bool absolute;        /* see pipe_sample_time */
-    GstSample *held;      /* taken from the appsink, too early for the sink */
+    bool sparse;     /* subtitles */
+    bool absolute;   /* see pipe_sample_time */
+    GstSample *held; /* taken from the appsink, too early for the sink */
     bool done;
-    int64_t first_ns;     /* time of the first packet seen; INT64_MIN before */
+    int64_t first_ns; /* time of the first packet seen; INT64_MIN before */
 };
 struct pipe_stream *pipe_stream_create(GstElement *bin, GstPad *pad, bool absolute);
 void pipe_stream_destroy(struct pipe_stream *stream);
@@ -124,14 +124,14 @@ struct pipe_container {
 };
 struct pipe_encoder {
     const char *codec, *label, *element, *package;
-    const char *quality;       /* properties for the quality default: "name=value ..." */
-    const char *rated;         /* properties besides the bitrate when one is asked for */
-    const char *bitrate;       /* property of the bitrate, */
-    uint32_t unit;             /* in this many bits a second */
-    bool even;                 /* needs even sides */
-    bool needs_rate;           /* has no usable quality default: a bitrate from size and rate */
-    bool needs_fps;            /* does not start without a nominal rate */
-    const char *parser;        /* between encoder and muxer, or NULL */
+    const char *quality; /* properties for the quality default: "name=value ..." */
+    const char *rated;   /* properties besides the bitrate when one is asked for */
+    const char *bitrate; /* property of the bitrate, */
+    uint32_t unit;       /* in this many bits a second */
+    bool even;           /* needs even sides */
+    bool needs_rate;     /* has no usable quality default: a bitrate from size and rate */
+    bool needs_fps;      /* does not start without a nominal rate */
+    const char *parser;  /* between encoder and muxer, or NULL */
 };
 const struct pipe_container *pipe_container_of(const char *path);
 /** Chooses and makes an encoder that works here for these raw caps. */
@@ -156,8 +156,8 @@ bool pipe_same_file(const char *a, const char *b);
 struct pipe_image {
     const uint8_t *pixels;
     uint32_t width, height, stride;
-    uint32_t channels;              /* 1: gray or palette; 4: RGBA */
-    const uint8_t (*palette)[4];    /* NULL: gray */
+    uint32_t channels;           /* 1: gray or palette; 4: RGBA */
+    const uint8_t (*palette)[4]; /* NULL: gray */
 };
 bool pipe_png_write(const char *path, const char *name, const struct pipe_image *image, struct segman_error *error);
 
@@ -187,13 +187,15 @@ struct pipe_sink {
     char *path;
     uint8_t palette[256][4];
     char description[160];
-    GstVideoInfo raw;               /* of the planes as they are given */
+    GstVideoInfo raw; /* of the planes as they are given */
     bool failed;
 };
-struct pipe_sink *pipe_sink_video_create(const struct pipe_sink_params *params, const struct pipe_container *container, struct segman_error *error);
+struct pipe_sink *pipe_sink_video_create(const struct pipe_sink_params *params, const struct pipe_container *container,
+                                         struct segman_error *error);
 struct pipe_sink *pipe_sink_image_create(const struct pipe_sink_params *params, struct segman_error *error);
 /** Fills what all kinds have: own copies of the parameters, raw format. */
-bool pipe_sink_init(struct pipe_sink *sink, const struct pipe_sink_ops *ops, const struct pipe_sink_params *params, struct segman_error *error);
+bool pipe_sink_init(struct pipe_sink *sink, const struct pipe_sink_ops *ops, const struct pipe_sink_params *params,
+                    struct segman_error *error);
 void pipe_sink_finish(struct pipe_sink *sink);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What GStreamer's MP4 demuxer reads wrongly, or does not tell, of a file's header. */
+#include "bytes.h"
 #include "decoder.h"
 
 #include <stdio.h>
@@ -15,8 +16,8 @@
 static void stretch_duration(struct pipe_decoder *d, const uint8_t *head, uint64_t at)
 {
     bool wide = head[0] == 1;
-    uint64_t scale = GST_READ_UINT32_BE(head + (wide ? 20 : 12));
-    uint64_t duration = wide ? GST_READ_UINT64_BE(head + 24) : GST_READ_UINT32_BE(head + 16);
+    uint64_t scale = get32(head + (wide ? 20 : 12));
+    uint64_t duration = wide ? get64(head + 24) : get32(head + 16);
 
     if (!scale || !duration || duration >= (wide ? UINT64_MAX >> 1 : UINT32_MAX - scale))
         return;
@@ -31,9 +32,9 @@ static bool find_box(FILE *file, const char *type, uint64_t *at, uint64_t *end)
 {
     uint8_t head[16];
     while (*at + 8 <= *end && !fseeko(file, (off_t)*at, SEEK_SET) && fread(head, 1, 8, file) == 8) {
-        uint64_t size = GST_READ_UINT32_BE(head), header = 8;
+        uint64_t size = get32(head), header = 8;
         if (size == 1 && fread(head + 8, 1, 8, file) == 8) {
-            size = GST_READ_UINT64_BE(head + 8);
+            size = get64(head + 8);
             header = 16;
         } else if (size == 0) {
             size = *end - *at;
@@ -62,7 +63,7 @@ static bool is_cut(FILE *file)
     while (at + 8 <= end) {
         if (fseeko(file, (off_t)at, SEEK_SET) || fread(head, 1, 16, file) < 8 || (!at && memcmp(head + 4, "ftyp", 4)))
             return false;
-        size = GST_READ_UINT32_BE(head) == 1 ? GST_READ_UINT64_BE(head + 8) : GST_READ_UINT32_BE(head);
+        size = get32(head) == 1 ? get64(head + 8) : get32(head);
         if (size < 8)
             return false;
         if (size > end - at)

@@ -39,17 +39,17 @@ struct pipe_source_info {
     uint32_t rotation;                 /**< degrees clockwise that were applied: 0, 90, 180, 270 */
     bool flipped;                      /**< a left-right mirror was applied after it */
     bool has_audio;
-    bool hdr;                          /**< PQ was mapped to standard range (HLG is compatible as it is) */
-    uint32_t par_num, par_den;         /**< shape of a pixel after rotation; 1/1: square */
-    char colorimetry[64];              /**< GStreamer's text, e.g. "bt709" or "1:4:7:1" (full range) */
-    char container[32];                /**< e.g. "Matroska"; empty where unknown */
-    char codec[64];                    /**< e.g. "H.264" */
+    bool hdr;                  /**< PQ was mapped to standard range (HLG is compatible as it is) */
+    uint32_t par_num, par_den; /**< shape of a pixel after rotation; 1/1: square */
+    char colorimetry[64];      /**< GStreamer's text, e.g. "bt709" or "1:4:7:1" (full range) */
+    char container[32];        /**< e.g. "Matroska"; empty where unknown */
+    char codec[64];            /**< e.g. "H.264" */
 };
 
 struct pipe_source_params {
-    const char *input;    /**< path, URI, "-", directory, printf pattern, "test", camera: see conventions */
-    double image_fps;     /**< rate of an image sequence; 0: 25 */
-    bool video_only;      /**< other streams are dropped at once: for playing without an output that takes them */
+    const char *input; /**< path, URI, "-", directory, printf pattern, "test", camera: see conventions */
+    double image_fps;  /**< rate of an image sequence; 0: 25 */
+    bool video_only;   /**< other streams are dropped at once: for playing without an output that takes them */
 };
 
 struct pipe_source;
@@ -60,13 +60,13 @@ void pipe_source_destroy(struct pipe_source *source);
 const struct pipe_source_info *pipe_source_info(const struct pipe_source *source);
 
 struct pipe_frame {
-    struct segman_frame_format format;  /**< may change midway: compare with the previous frame's */
+    struct segman_frame_format format; /**< may change midway: compare with the previous frame's */
     const uint8_t *plane[3];
-    uint32_t stride[3];                 /**< bytes, any value >= the row's bytes */
-    int64_t pts_ns;                     /**< on the source's own clock, from the file's first timestamp on; never negative */
-    int64_t duration_ns;                /**< -1 where unknown */
-    uint64_t index;                     /**< 0, 1, ... */
-    char name[256];                     /**< for images and image sequences: the file's name without folder; else empty */
+    uint32_t stride[3];  /**< bytes, any value >= the row's bytes */
+    int64_t pts_ns;      /**< on the source's own clock, from the file's first timestamp on; never negative */
+    int64_t duration_ns; /**< -1 where unknown */
+    uint64_t index;      /**< 0, 1, ... */
+    char name[256];      /**< for images and image sequences: the file's name without folder; else empty */
     void *opaque;
 };
 
@@ -89,16 +89,16 @@ uint64_t pipe_source_corrupt(const struct pipe_source *source);
 /* ---- sink ------------------------------------------------------------------------------------ */
 
 struct pipe_sink_params {
-    const char *output;        /**< path: .mp4 .m4v .mov .mkv .webm; .png .jpg; a directory (trailing slash) or printf pattern */
+    const char *output;                /**< path: .mp4 .m4v .mov .mkv .webm; .png .jpg; a directory (trailing slash) or printf pattern */
     struct segman_frame_format format; /**< of the planes to be written */
-    uint32_t fps_num, fps_den; /**< nominal, 0/1 unknown */
-    struct pipe_source *source;/**< whose audio and other streams are passed through, and whose colorimetry and pixel shape
-                                    are kept; must outlive the sink; NULL: none */
-    bool video_only;           /**< of the source, only colorimetry and pixel shape are taken */
-    const char *codec;         /**< NULL or "auto": best installed; "h264", "vp8", "vp9", "ffv1", "h265", "av1", or an element's name */
-    uint32_t bitrate;          /**< bits a second; 0: the encoder's quality default */
-    bool overwrite;            /**< else an existing output is refused */
-    bool gray;                 /**< labels: format is ignored but for its size, planes are one 8-bit gray plane; lossless only */
+    uint32_t fps_num, fps_den;         /**< nominal, 0/1 unknown */
+    struct pipe_source *source;        /**< whose audio and other streams are passed through, and whose colorimetry and pixel shape
+                                            are kept; must outlive the sink; NULL: none */
+    bool video_only;                   /**< of the source, only colorimetry and pixel shape are taken */
+    const char *codec;           /**< NULL or "auto": best installed; "h264", "vp8", "vp9", "ffv1", "h265", "av1", or an element's name */
+    uint32_t bitrate;            /**< bits a second; 0: the encoder's quality default */
+    bool overwrite;              /**< else an existing output is refused */
+    bool gray;                   /**< labels: format is ignored but for its size, planes are one 8-bit gray plane; lossless only */
     const uint8_t (*palette)[4]; /**< for gray images: written into indexed PNGs, [256] RGBA, copied; NULL: gray PNG */
 };
 struct pipe_sink;

@@ -51,7 +51,8 @@ static bool write_png(png_structp png, png_infop info, FILE *file, const struct 
         return false;
     png_init_io(png, file);
     png_set_compression_level(png, 4); /* twice as fast as the default, a few percent larger */
-    png_set_IHDR(png, info, image->width, image->height, 8, type, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_set_IHDR(png, info, image->width, image->height, 8, type, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
+                 PNG_FILTER_TYPE_DEFAULT);
     if (type == PNG_COLOR_TYPE_PALETTE)
         set_palette(png, info, image->palette);
     else if (type & PNG_COLOR_MASK_COLOR)

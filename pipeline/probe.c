@@ -106,8 +106,8 @@ const char *pipe_probe_exif(const char *path)
 bool pipe_probe_wants_pixbuf(const char *path)
 {
     uint8_t head[4];
-    return read_head(path, head, 4) == 4 && (!memcmp(head, "BM", 2) || !memcmp(head, "GIF8", 4) || !memcmp(head, "II*", 4) ||
-                                             !memcmp(head, "MM\0*", 4));
+    return read_head(path, head, 4) == 4 &&
+           (!memcmp(head, "BM", 2) || !memcmp(head, "GIF8", 4) || !memcmp(head, "II*", 4) || !memcmp(head, "MM\0*", 4));
 }
 
 static bool probe_uri(struct pipe_input *input, const char *text)

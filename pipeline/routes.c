@@ -10,10 +10,10 @@
 struct route {
     struct pipe_stream *stream; /* the source's */
     GstElement *appsrc;
-    int64_t shift_ns;           /* added to times: what comes before zero cannot be muxed */
-    int64_t first_ns;           /* of the packets written, -1 before */
-    int64_t last_ns, step_ns;   /* of the packet before, and from the one before that */
-    int64_t gap_ns;             /* of the last gap told */
+    int64_t shift_ns;         /* added to times: what comes before zero cannot be muxed */
+    int64_t first_ns;         /* of the packets written, -1 before */
+    int64_t last_ns, step_ns; /* of the packet before, and from the one before that */
+    int64_t gap_ns;           /* of the last gap told */
     bool ended;
 };
 
@@ -142,8 +142,8 @@ void video_sink_add_routes(struct video_sink *s)
         if (add_route(s, stream))
             g_string_append_printf(s->passed, "%s%s", s->passed->len ? ", " : "", text);
         else
-            pipe_log(SEGMAN_LOG_WARNING, "%s: %s cannot be stored in %s unchanged and is left out%s", s->base.path, text, s->container->name,
-                     strcmp(s->container->name, "Matroska") ? " (.mkv takes nearly everything)" : "");
+            pipe_log(SEGMAN_LOG_WARNING, "%s: %s cannot be stored in %s unchanged and is left out%s", s->base.path, text,
+                     s->container->name, strcmp(s->container->name, "Matroska") ? " (.mkv takes nearly everything)" : "");
         g_free(text);
     }
     /* Also where none fits: they must not pile up then, and the source drops what nobody takes. */

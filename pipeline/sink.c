@@ -25,7 +25,8 @@ static bool is_input(const struct pipe_sink_params *params)
     return !strcmp(input->path, params->output) || pipe_same_file(input->path, params->output);
 }
 
-bool pipe_sink_init(struct pipe_sink *sink, const struct pipe_sink_ops *ops, const struct pipe_sink_params *params, struct segman_error *error)
+bool pipe_sink_init(struct pipe_sink *sink, const struct pipe_sink_ops *ops, const struct pipe_sink_params *params,
+                    struct segman_error *error)
 {
     const struct segman_frame_format *format = &params->format;
     GstVideoFormat raw = params->gray ? GST_VIDEO_FORMAT_GRAY8 : pipe_gst_format(format->format);
@@ -80,7 +81,8 @@ struct pipe_sink *pipe_sink_open(const struct pipe_sink_params *params, struct s
     if (container)
         return pipe_sink_video_create(params, container, error);
     segman_fail(error, SEGMAN_ERROR_ARGUMENT,
-                "cannot tell from its name what %s shall be: use .mp4, .m4v, .mov, .mkv or .webm, .png or .jpg, or a folder/", params->output);
+                "cannot tell from its name what %s shall be: use .mp4, .m4v, .mov, .mkv or .webm, .png or .jpg, or a folder/",
+                params->output);
     return NULL;
 }
 

@@ -20,7 +20,7 @@ struct image_sink {
     struct pipe_output pending; /* TARGET_FILE: committed at the end */
     GstVideoConverter *converter;
     GstVideoInfo rgba;
-    GstBuffer *in, *out;        /* planes as given, and as RGBA */
+    GstBuffer *in, *out;                     /* planes as given, and as RGBA */
     GstElement *pipeline, *appsrc, *appsink; /* JPEG encoder */
 };
 
@@ -39,9 +39,9 @@ static bool prepare_pixels(struct image_sink *s)
     s->rgba.colorimetry.primaries = raw->colorimetry.primaries;
     s->in = gst_buffer_new_allocate(NULL, raw->size, NULL);
     s->out = gst_buffer_new_allocate(NULL, s->rgba.size, NULL);
-    s->converter = gst_video_converter_new(raw, &s->rgba,
-                                           gst_structure_new("options", GST_VIDEO_CONVERTER_OPT_DITHER_METHOD, GST_TYPE_VIDEO_DITHER_METHOD,
-                                                             GST_VIDEO_DITHER_NONE, NULL));
+    s->converter = gst_video_converter_new(
+        raw, &s->rgba,
+        gst_structure_new("options", GST_VIDEO_CONVERTER_OPT_DITHER_METHOD, GST_TYPE_VIDEO_DITHER_METHOD, GST_VIDEO_DITHER_NONE, NULL));
     return s->in && s->out && s->converter;
 }
 
@@ -95,8 +95,9 @@ static bool open_jpeg(struct image_sink *s, struct segman_error *error)
 
     s->pipeline = gst_parse_launch("appsrc name=in format=time ! jpegenc quality=92 ! appsink name=out sync=false", NULL);
     if (!s->pipeline)
-        return segman_fail(error, SEGMAN_ERROR_UNSUPPORTED, "no encoder for JPEG works here: the Debian package gstreamer1.0-plugins-good brings"
-                                                            " jpegenc");
+        return segman_fail(error, SEGMAN_ERROR_UNSUPPORTED,
+                           "no encoder for JPEG works here: the Debian package gstreamer1.0-plugins-good brings"
+                           " jpegenc");
     s->appsrc = gst_bin_get_by_name(GST_BIN(s->pipeline), "in");
     s->appsink = gst_bin_get_by_name(GST_BIN(s->pipeline), "out");
     /* RGB in, so that libjpeg itself makes the full-range BT.601 that JPEG is by definition. */
@@ -199,8 +200,8 @@ static bool write_one_of_many(struct image_sink *s, const uint8_t *const plane[3
     return ok;
 }
 
-static bool image_write(struct pipe_sink *sink, const uint8_t *const plane[3], const uint32_t stride[3], int64_t pts_ns, int64_t duration_ns,
-                        const char *name, struct segman_error *error)
+static bool image_write(struct pipe_sink *sink, const uint8_t *const plane[3], const uint32_t stride[3], int64_t pts_ns,
+                        int64_t duration_ns, const char *name, struct segman_error *error)
 {
     struct image_sink *s = (struct image_sink *)sink;
     bool ok;
@@ -269,7 +270,8 @@ static bool open_folder(struct image_sink *s, struct segman_error *error)
     } else {
         s->made_folder = true;
     }
-    return !access(path, W_OK | X_OK) || segman_fail(error, SEGMAN_ERROR_IO, "cannot write into the folder %s: %s", path, g_strerror(errno));
+    return !access(path, W_OK | X_OK) ||
+           segman_fail(error, SEGMAN_ERROR_IO, "cannot write into the folder %s: %s", path, g_strerror(errno));
 }
 
 static bool open_pattern(struct image_sink *s, struct segman_error *error)
@@ -303,10 +305,11 @@ static bool open_target(struct image_sink *s, struct segman_error *error)
 static void describe(struct image_sink *s)
 {
     static const char *const places[] = {[TARGET_FILE] = "image", [TARGET_PATTERN] = "images", [TARGET_FOLDER] = "images in a folder"};
-    g_snprintf(s->base.description, sizeof s->base.description, "%s %s", s->jpeg ? "JPEG"
-               : s->base.params.gray && s->base.params.palette                   ? "indexed PNG"
-               : s->base.params.gray                                             ? "gray PNG"
-                                                                                 : "PNG",
+    g_snprintf(s->base.description, sizeof s->base.description, "%s %s",
+               s->jpeg                                         ? "JPEG"
+               : s->base.params.gray && s->base.params.palette ? "indexed PNG"
+               : s->base.params.gray                           ? "gray PNG"
+                                                               : "PNG",
                places[s->target]);
 }
 

@@ -97,8 +97,8 @@ static bool add_muxer(struct video_sink *s, struct segman_error *error)
     GstElement *file = add(s, "filesink");
     s->mux = add(s, s->container->muxer);
     if (!s->mux || !file)
-        return segman_fail(error, SEGMAN_ERROR_UNSUPPORTED, "%s files need %s (Debian package gstreamer1.0-plugins-good)", s->container->name,
-                           s->container->muxer);
+        return segman_fail(error, SEGMAN_ERROR_UNSUPPORTED, "%s files need %s (Debian package gstreamer1.0-plugins-good)",
+                           s->container->name, s->container->muxer);
     /* Unbuffered, so that a full disk is noticed at the write that met it. */
     g_object_set(file, "location", s->output.temporary, "async", FALSE, NULL);
     gst_util_set_object_arg(G_OBJECT(file), "buffer-mode", "unbuffered");
@@ -179,8 +179,8 @@ static void pad_size(struct video_sink *s)
     s->coded.fps_d = raw->fps_d;
     s->coded.par_n = raw->par_n;
     s->coded.par_d = raw->par_d;
-    pipe_log(SEGMAN_LOG_WARNING, "%s: %s needs even sides, %dx%d is padded to %ux%u", s->base.path, s->encoder->label, raw->width, raw->height,
-             width, height);
+    pipe_log(SEGMAN_LOG_WARNING, "%s: %s needs even sides, %dx%d is padded to %ux%u", s->base.path, s->encoder->label, raw->width,
+             raw->height, width, height);
 }
 
 /** Matrix for coding RGB frames: the source's, else what players assume for the size. */
@@ -208,8 +208,8 @@ static bool make_pool(struct video_sink *s)
 
 static void describe(struct video_sink *s)
 {
-    g_snprintf(s->base.description, sizeof s->base.description, "%s (%s) in %s%s%s", s->encoder->label, s->encoder->element, s->container->name,
-               s->routes->len ? ", with " : "", s->routes->len ? s->passed->str : "");
+    g_snprintf(s->base.description, sizeof s->base.description, "%s (%s) in %s%s%s", s->encoder->label, s->encoder->element,
+               s->container->name, s->routes->len ? ", with " : "", s->routes->len ? s->passed->str : "");
 }
 
 static bool build(struct video_sink *s, struct segman_error *error)
@@ -242,7 +242,8 @@ static bool build(struct video_sink *s, struct segman_error *error)
     return true;
 }
 
-struct pipe_sink *pipe_sink_video_create(const struct pipe_sink_params *params, const struct pipe_container *container, struct segman_error *error)
+struct pipe_sink *pipe_sink_video_create(const struct pipe_sink_params *params, const struct pipe_container *container,
+                                         struct segman_error *error)
 {
     struct video_sink *s = g_new0(struct video_sink, 1);
 
@@ -319,8 +320,8 @@ static int64_t usual_duration(const struct video_sink *s, int64_t pts_ns)
     return s->last_ns < 0 ? 40 * GST_MSECOND : MIN(pts_ns - s->last_ns, (int64_t)(100 * GST_MSECOND));
 }
 
-static bool video_write(struct pipe_sink *sink, const uint8_t *const plane[3], const uint32_t stride[3], int64_t pts_ns, int64_t duration_ns,
-                        const char *name, struct segman_error *error)
+static bool video_write(struct pipe_sink *sink, const uint8_t *const plane[3], const uint32_t stride[3], int64_t pts_ns,
+                        int64_t duration_ns, const char *name, struct segman_error *error)
 {
     struct video_sink *s = (struct video_sink *)sink;
     GstBuffer *buffer;

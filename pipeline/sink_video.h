@@ -15,8 +15,8 @@ struct video_sink {
     GstVideoInfo coded;         /* raw, padded to what the encoder needs */
     GstVideoColorMatrix matrix; /* for frames given as RGB */
     bool convert, attached;
-    GPtrArray *routes;          /* of struct route */
-    GString *passed;            /* what is passed through, for the description */
+    GPtrArray *routes; /* of struct route */
+    GString *passed;   /* what is passed through, for the description */
     GMutex lock;
     GCond cond;
     struct pipe_trouble trouble;

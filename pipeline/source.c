@@ -17,10 +17,10 @@ struct pipe_source {
     GMutex lock;                  /* guards decoder's exchange, and the flags */
     struct pipe_decoder *decoder; /* of images: the next file's, opened; NULL: none open */
     bool stopped, ended, attached;
-    uint64_t frames;              /* handed out */
-    uint64_t corrupt;             /* of decoders that are gone */
-    guint file;                   /* next file of a sequence */
-    const char *current;          /* file of the frame last read */
+    uint64_t frames;     /* handed out */
+    uint64_t corrupt;    /* of decoders that are gone */
+    guint file;          /* next file of a sequence */
+    const char *current; /* file of the frame last read */
     double image_fps;
 };
 

@@ -169,8 +169,9 @@ GstElement *pipe_tail_create(struct pipe_decoder *d, struct segman_error *error)
                                                      " enable-last-sample=false wait-on-eos=false",
                                                      TRUE, &failure);
     if (!bin) {
-        segman_fail(error, SEGMAN_ERROR_UNSUPPORTED, "GStreamer's video elements are not installed (Debian packages gstreamer1.0-plugins-base"
-                                                     " and gstreamer1.0-plugins-good): %s",
+        segman_fail(error, SEGMAN_ERROR_UNSUPPORTED,
+                    "GStreamer's video elements are not installed (Debian packages gstreamer1.0-plugins-base"
+                    " and gstreamer1.0-plugins-good): %s",
                     failure ? failure->message : "no reason given");
         g_clear_error(&failure);
         return NULL;

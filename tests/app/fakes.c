@@ -86,6 +86,7 @@ struct segman_session *segman_session_create(struct segman_model *model, const s
     fake.sessions++;
     session = g_new0(struct segman_session, 1);
     session->params = *params;
+    fake.smooth = params->smooth;
     return session;
 }
 
@@ -151,8 +152,11 @@ bool segman_session_wait(struct segman_session *session, uint64_t timeout_ns, st
         return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "nothing in flight");
     g_string_append_c(fake.diary, 'w');
     memset(session->labels, session->input[slot][0], sizeof session->labels);
-    *result = (struct segman_result){
-        .user = session->user[slot], .labels = session->labels, .labels_stride = session->params.frame.width, .gpu_ms = 2};
+    *result = (struct segman_result){.user = session->user[slot],
+                                     .labels = session->labels,
+                                     .labels_stride = session->params.frame.width,
+                                     .gpu_ms = 2,
+                                     .skipped = session->params.skip_still && fake.waits % 2 == 0};
     session->waited++;
     return true;
 }

@@ -23,6 +23,7 @@ extern struct fake {
     /* what happened */
     uint64_t read, unreleased, sessions, submits, waits;
     uint32_t most_in_flight;
+    float smooth;   /* as the last session was asked for; told to skip, every other frame is still */
     GString *diary; /* b begin, s submit, w wait, r release, o overlay, c create, d destroy */
 } fake;
 

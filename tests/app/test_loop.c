@@ -52,6 +52,8 @@ static void reset(void)
     seen.order = g_string_new(NULL);
     seen.pts_right = true;
     options.frames = 0;
+    options.smooth = 0;
+    options.skip_still = -1;
 }
 
 static struct app_loop *make(bool legend, struct segman_error *error)
@@ -97,6 +99,23 @@ static void video(void)
     CU_ASSERT_EQUAL(seen.firsts, 1);
     CU_ASSERT_EQUAL(seen.first_in_flight, 0);
     CU_ASSERT_TRUE(g_str_has_prefix(fake.diary->str, "cbsw!rbsbsbsw!rbs"));
+}
+
+static void still_frames(void)
+{
+    reset();
+    options.smooth = 0.5;
+    options.skip_still = 4;
+    CU_ASSERT_EQUAL(run(false, NULL).skipped, 5);
+    CU_ASSERT_EQUAL(fake.smooth, 0.5f);
+    reset();
+    CU_ASSERT_EQUAL(run(false, NULL).skipped, 0);
+    reset();
+    options.smooth = 0.5;
+    options.skip_still = 4;
+    fake.info.kind = PIPE_KIND_IMAGES; /* each stands for itself */
+    CU_ASSERT_EQUAL(run(false, NULL).skipped, 0);
+    CU_ASSERT_EQUAL(fake.smooth, 0);
 }
 
 static void some_frames(void)
@@ -228,6 +247,7 @@ static void video_legend(void)
 int main(void)
 {
     CU_TestInfo tests[] = {
+        {"still frames", still_frames},
         {"video", video},
         {"some frames", some_frames},
         {"no frames", no_frames},

@@ -87,8 +87,10 @@ static void check_copy(const char *name, const char *to)
     struct segman_error error = {0};
     struct pipe_source *source = open_source(in);
     const struct pipe_source_info *info = pipe_source_info(source);
-    struct pipe_sink *sink = pipe_sink_open(&(struct pipe_sink_params){.output = out, .format = info->format, .fps_num = info->fps_num,
-                                                                       .fps_den = info->fps_den, .source = source, .overwrite = true}, &error);
+    struct pipe_sink *sink = pipe_sink_open(
+        &(struct pipe_sink_params){
+            .output = out, .format = info->format, .fps_num = info->fps_num, .fps_den = info->fps_den, .source = source, .overwrite = true},
+        &error);
     struct packets a, b;
     GArray *times, *again;
 

@@ -75,8 +75,10 @@ static void test_damaged(void)
     struct pipe_source *source;
     unsigned frames;
 
-    CU_ASSERT_FATAL(run_pipeline("videotestsrc num-buffers=200 pattern=snow ! video/x-raw,format=I420,width=96,height=64 ! x264enc bframes=0 key-int-max=20"
-                                 " ! mp4mux ! filesink location=%s", good));
+    CU_ASSERT_FATAL(run_pipeline(
+        "videotestsrc num-buffers=200 pattern=snow ! video/x-raw,format=I420,width=96,height=64 ! x264enc bframes=0 key-int-max=20"
+        " ! mp4mux ! filesink location=%s",
+        good));
     damage(good, some, 0.3, 0.6, 60);
     damage(good, all, 0.1, 0.98, 4);
     source = open_source(some);
@@ -189,7 +191,8 @@ static void test_bad_outputs(void)
     sink = pipe_sink_open(&params, &error); /* a folder by whatever name takes images */
     CU_ASSERT_PTR_NOT_NULL(sink);
     pipe_sink_destroy(sink);
-    CU_ASSERT_FATAL(run_pipeline("videotestsrc num-buffers=5 ! video/x-raw,width=64,height=48 ! vp8enc ! matroskamux ! filesink location=%s", video));
+    CU_ASSERT_FATAL(
+        run_pipeline("videotestsrc num-buffers=5 ! video/x-raw,width=64,height=48 ! vp8enc ! matroskamux ! filesink location=%s", video));
     CU_ASSERT_EQUAL(symlink(video, link_name), 0);
     source = open_source(video);
     params.source = source;
@@ -273,9 +276,16 @@ static void test_size_limit(void)
 int main(void)
 {
     static const struct named_test tests[] = {
-        {"bad inputs", test_bad_inputs}, {"unreadable", test_unreadable}, {"damaged", test_damaged},     {"overwrite", test_overwrite},
-        {"race", test_race},             {"bad outputs", test_bad_outputs}, {"no frames", test_no_frames}, {"full disk", test_full_disk},
-        {"size limit", test_size_limit}, {NULL, NULL},
+        {"bad inputs", test_bad_inputs},
+        {"unreadable", test_unreadable},
+        {"damaged", test_damaged},
+        {"overwrite", test_overwrite},
+        {"race", test_race},
+        {"bad outputs", test_bad_outputs},
+        {"no frames", test_no_frames},
+        {"full disk", test_full_disk},
+        {"size limit", test_size_limit},
+        {NULL, NULL},
     };
     return run_tests("errors", tests);
 }

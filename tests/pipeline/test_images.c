@@ -72,7 +72,8 @@ static void check_quadrants(const char *path, const struct picture *p)
     for (uint32_t y = 8; y < 48; y += 24)
         for (uint32_t x = 8; x < 64; x += 32)
             for (uint32_t c = 0; c < 3; c++)
-                CU_ASSERT(abs(frame.plane[0][(size_t)y * frame.stride[0] + 4 * x + c] - p->plane[0][(size_t)y * p->stride[0] + 4 * x + c]) < 12);
+                CU_ASSERT(abs(frame.plane[0][(size_t)y * frame.stride[0] + 4 * x + c] - p->plane[0][(size_t)y * p->stride[0] + 4 * x + c]) <
+                          12);
     pipe_frame_release(&frame);
     pipe_source_destroy(source);
 }
@@ -88,8 +89,10 @@ static void test_jpeg(void)
 
     CU_ASSERT_FATAL(write_one(jpeg, &p, NULL));
     check_quadrants(jpeg, &p);
-    CU_ASSERT_FATAL(run_pipeline("filesrc location=%s ! jpegdec ! videoconvert ! video/x-raw,format=I420,colorimetry=1:4:0:0 ! jpegenc ! filesink"
-                                 " location=%s", jpeg, half));
+    CU_ASSERT_FATAL(
+        run_pipeline("filesrc location=%s ! jpegdec ! videoconvert ! video/x-raw,format=I420,colorimetry=1:4:0:0 ! jpegenc ! filesink"
+                     " location=%s",
+                     jpeg, half));
     source = open_source(half);
     CU_ASSERT_EQUAL_FATAL(pipe_source_read(source, &frame, NULL), PIPE_FRAME);
     CU_ASSERT_EQUAL(frame.format.format, SEGMAN_FORMAT_I420);
@@ -274,13 +277,16 @@ static void test_own_input(void)
     make_sequence(folder);
     for (size_t i = 0; i < G_N_ELEMENTS(inputs); i++) {
         source = open_source(inputs[i]);
-        expect_sink_error(&(struct pipe_sink_params){.output = inputs[i], .format = pipe_source_info(source)->format, .source = source, .overwrite = true},
-                          "is the input itself");
+        expect_sink_error(
+            &(struct pipe_sink_params){
+                .output = inputs[i], .format = pipe_source_info(source)->format, .source = source, .overwrite = true},
+            "is the input itself");
         pipe_source_destroy(source);
     }
     source = open_source(folder);
-    sink = pipe_sink_open(&(struct pipe_sink_params){.output = pattern, .format = pipe_source_info(source)->format, .source = source, .overwrite = true},
-                          &error);
+    sink = pipe_sink_open(
+        &(struct pipe_sink_params){.output = pattern, .format = pipe_source_info(source)->format, .source = source, .overwrite = true},
+        &error);
     CU_ASSERT_PTR_NOT_NULL_FATAL(sink);
     CU_ASSERT_EQUAL_FATAL(pipe_source_read(source, &frame, NULL), PIPE_FRAME);
     CU_ASSERT(!pipe_sink_write(sink, frame.plane, frame.stride, 0, -1, frame.name, &error));
@@ -293,9 +299,9 @@ static void test_own_input(void)
 int main(void)
 {
     static const struct named_test tests[] = {
-        {"exact PNG", test_exact},   {"kind by content", test_content}, {"JPEG", test_jpeg},           {"labels", test_labels},
-        {"sequence in", test_sequence}, {"sequence out", test_sequence_out}, {"leftovers", test_leftovers}, {"own input", test_own_input},
-        {NULL, NULL},
+        {"exact PNG", test_exact},     {"kind by content", test_content}, {"JPEG", test_jpeg},
+        {"labels", test_labels},       {"sequence in", test_sequence},    {"sequence out", test_sequence_out},
+        {"leftovers", test_leftovers}, {"own input", test_own_input},     {NULL, NULL},
     };
     return run_tests("images", tests);
 }

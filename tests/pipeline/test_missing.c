@@ -29,8 +29,10 @@ static void remove_decoders(const char *type)
 static void test_decoder(void)
 {
     const char *path = in_folder("x.mp4");
-    CU_ASSERT_FATAL(run_pipeline("videotestsrc num-buffers=3 ! x264enc ! mp4mux name=m ! filesink location=%s audiotestsrc num-buffers=9 ! opusenc"
-                                 " ! queue ! m.", path));
+    CU_ASSERT_FATAL(
+        run_pipeline("videotestsrc num-buffers=3 ! x264enc ! mp4mux name=m ! filesink location=%s audiotestsrc num-buffers=9 ! opusenc"
+                     " ! queue ! m.",
+                     path));
     remove_decoders("video/x-h264");
     expect_open_error(path, "H.264", "Debian package gstreamer1.0-libav");
     CU_ASSERT_EQUAL(files_in_folder(), 1);

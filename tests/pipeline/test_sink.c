@@ -5,7 +5,8 @@
 #include <string.h>
 
 /* Irregular times, not from zero, as a camera or a screen recorder makes them. */
-static const int64_t irregular[] = {21000000, 54000000, 88000000, 154000000, 188000000, 655000000, 688000000, 701000000, 1168000000, 1201000000};
+static const int64_t irregular[] = {21000000,  54000000,  88000000,  154000000,  188000000,
+                                    655000000, 688000000, 701000000, 1168000000, 1201000000};
 enum { IRREGULAR = G_N_ELEMENTS(irregular) };
 
 static struct segman_frame_format small_format(enum segman_pixel_format format, uint32_t width, uint32_t height)
@@ -59,7 +60,8 @@ static void test_times(void)
 static void check_odd(const char *extension, const char *codec, bool padded)
 {
     const char *path = codec_file(extension, codec);
-    struct pipe_sink_params params = {.output = path, .format = small_format(SEGMAN_FORMAT_NV12, 65, 47), .codec = codec, .fps_num = 25, .fps_den = 1};
+    struct pipe_sink_params params = {
+        .output = path, .format = small_format(SEGMAN_FORMAT_NV12, 65, 47), .codec = codec, .fps_num = 25, .fps_den = 1};
     struct pipe_source *source;
     struct pipe_frame frame;
 
@@ -122,7 +124,8 @@ static void copy(const char *from, const char *to)
     struct segman_error error = {0};
     struct pipe_source *source = open_source(from);
     const struct pipe_source_info *info = pipe_source_info(source);
-    struct pipe_sink_params params = {.output = to, .format = info->format, .fps_num = info->fps_num, .fps_den = info->fps_den, .source = source};
+    struct pipe_sink_params params = {
+        .output = to, .format = info->format, .fps_num = info->fps_num, .fps_den = info->fps_den, .source = source};
     struct pipe_sink *sink = pipe_sink_open(&params, &error);
     struct pipe_frame frame;
 
@@ -141,8 +144,10 @@ static void test_source_look(void)
 {
     const char *path = in_folder("look.mkv"), *out = in_folder("out.mp4");
     struct pipe_source *source;
-    CU_ASSERT_FATAL(run_pipeline("videotestsrc num-buffers=5 ! video/x-raw,format=I420,width=60,height=48,framerate=25/1,pixel-aspect-ratio=4/3,"
-                                 "colorimetry=2:3:7:1 ! x264enc ! h264parse ! matroskamux ! filesink location=%s", path));
+    CU_ASSERT_FATAL(
+        run_pipeline("videotestsrc num-buffers=5 ! video/x-raw,format=I420,width=60,height=48,framerate=25/1,pixel-aspect-ratio=4/3,"
+                     "colorimetry=2:3:7:1 ! x264enc ! h264parse ! matroskamux ! filesink location=%s",
+                     path));
     copy(path, out);
     source = open_source(out);
     CU_ASSERT_STRING_EQUAL(pipe_source_info(source)->colorimetry, "2:3:7:1");
@@ -179,7 +184,8 @@ static void test_rgb(void)
     for (uint32_t y = 8; y < 48; y += 24)
         for (uint32_t x = 8; x < 64; x += 32)
             for (uint32_t c = 0; c < 4; c++)
-                CU_ASSERT(abs(frame.plane[0][(size_t)y * frame.stride[0] + 4 * x + c] - p.plane[0][(size_t)y * p.stride[0] + 4 * x + c]) < 12);
+                CU_ASSERT(abs(frame.plane[0][(size_t)y * frame.stride[0] + 4 * x + c] - p.plane[0][(size_t)y * p.stride[0] + 4 * x + c]) <
+                          12);
     pipe_frame_release(&frame);
     pipe_source_destroy(source);
     picture_free(&p);
@@ -194,8 +200,8 @@ static void test_labels(void)
     gsize size;
 
     write_pictures(&params, irregular, 3);
-    CU_ASSERT_FATAL(run_pipeline("filesrc location=%s ! matroskademux ! avdec_ffv1 ! videoconvert ! video/x-raw,format=GRAY8 ! filesink location=%s",
-                                 path, raw));
+    CU_ASSERT_FATAL(run_pipeline(
+        "filesrc location=%s ! matroskademux ! avdec_ffv1 ! videoconvert ! video/x-raw,format=GRAY8 ! filesink location=%s", path, raw));
     CU_ASSERT_FATAL(g_file_get_contents(raw, &data, &size, NULL));
     CU_ASSERT_EQUAL_FATAL(size, 3u * 64 * 37);
     for (unsigned i = 0; i < 3; i++) {
@@ -228,9 +234,12 @@ static void test_audio(void)
     const char *vorbis = in_folder("vorbis.mkv"), *opus = in_folder("opus.webm"), *flac = in_folder("flac.mkv");
     static const char *const start = "videotestsrc num-buffers=30 ! video/x-raw,width=64,height=48,framerate=25/1 ! vp8enc deadline=1";
 
-    CU_ASSERT_FATAL(run_pipeline("%s ! matroskamux name=m ! filesink location=%s audiotestsrc num-buffers=60 ! vorbisenc ! queue ! m.", start, vorbis));
-    CU_ASSERT_FATAL(run_pipeline("%s ! webmmux name=m ! filesink location=%s audiotestsrc num-buffers=60 ! opusenc ! queue ! m.", start, opus));
-    CU_ASSERT_FATAL(run_pipeline("%s ! matroskamux name=m ! filesink location=%s audiotestsrc num-buffers=60 ! flacenc ! queue ! m.", start, flac));
+    CU_ASSERT_FATAL(
+        run_pipeline("%s ! matroskamux name=m ! filesink location=%s audiotestsrc num-buffers=60 ! vorbisenc ! queue ! m.", start, vorbis));
+    CU_ASSERT_FATAL(
+        run_pipeline("%s ! webmmux name=m ! filesink location=%s audiotestsrc num-buffers=60 ! opusenc ! queue ! m.", start, opus));
+    CU_ASSERT_FATAL(
+        run_pipeline("%s ! matroskamux name=m ! filesink location=%s audiotestsrc num-buffers=60 ! flacenc ! queue ! m.", start, flac));
     check_same_audio(vorbis, in_folder("vorbis-out.mkv"));
     check_same_audio(vorbis, in_folder("vorbis-out.webm"));
     check_same_audio(opus, in_folder("opus-out.webm"));
@@ -248,9 +257,11 @@ static void test_subtitles(void)
     const char *text = in_folder("text.srt"), *in = in_folder("in.mkv"), *out = in_folder("out.mkv");
     struct packets a, b;
     CU_ASSERT(g_file_set_contents(text, "1\n00:00:00,500 --> 00:00:01,000\nOne\n\n2\n00:00:08,000 --> 00:00:09,000\nTwo\n\n", -1, NULL));
-    CU_ASSERT_FATAL(run_pipeline("videotestsrc num-buffers=250 ! video/x-raw,width=64,height=48,framerate=25/1 ! vp8enc deadline=1 ! matroskamux name=m"
-                                 " ! filesink location=%s filesrc location=%s ! subparse ! text/x-raw,format=pango-markup ! capssetter"
-                                 " caps=text/x-raw,format=utf8 replace=true ! queue ! m.", in, text));
+    CU_ASSERT_FATAL(
+        run_pipeline("videotestsrc num-buffers=250 ! video/x-raw,width=64,height=48,framerate=25/1 ! vp8enc deadline=1 ! matroskamux name=m"
+                     " ! filesink location=%s filesrc location=%s ! subparse ! text/x-raw,format=pango-markup ! capssetter"
+                     " caps=text/x-raw,format=utf8 replace=true ! queue ! m.",
+                     in, text));
     a = read_packets(in, "text/");
     copy(in, out);
     b = read_packets(out, "text/");
@@ -270,8 +281,10 @@ static void test_early_close(void)
     struct pipe_frame frame;
     struct packets all, some;
 
-    CU_ASSERT_FATAL(run_pipeline("videotestsrc num-buffers=100 ! video/x-raw,width=64,height=48,framerate=25/1 ! vp8enc deadline=1 ! matroskamux name=m"
-                                 " ! filesink location=%s audiotestsrc num-buffers=172 ! vorbisenc ! queue ! m.", in));
+    CU_ASSERT_FATAL(
+        run_pipeline("videotestsrc num-buffers=100 ! video/x-raw,width=64,height=48,framerate=25/1 ! vp8enc deadline=1 ! matroskamux name=m"
+                     " ! filesink location=%s audiotestsrc num-buffers=172 ! vorbisenc ! queue ! m.",
+                     in));
     source = open_source(in);
     sink = pipe_sink_open(&(struct pipe_sink_params){.output = out, .format = pipe_source_info(source)->format, .source = source}, &error);
     CU_ASSERT_PTR_NOT_NULL_FATAL(sink);
@@ -297,10 +310,14 @@ static void test_video_only(void)
     struct pipe_source *source;
     struct pipe_sink *sink;
     struct pipe_frame frame;
-    CU_ASSERT_FATAL(run_pipeline("videotestsrc num-buffers=400 ! video/x-raw,width=64,height=48,framerate=25/1 ! vp8enc deadline=1 ! matroskamux name=m"
-                                 " ! filesink location=%s audiotestsrc num-buffers=680 ! vorbisenc ! queue ! m.", in));
+    CU_ASSERT_FATAL(
+        run_pipeline("videotestsrc num-buffers=400 ! video/x-raw,width=64,height=48,framerate=25/1 ! vp8enc deadline=1 ! matroskamux name=m"
+                     " ! filesink location=%s audiotestsrc num-buffers=680 ! vorbisenc ! queue ! m.",
+                     in));
     source = open_source(in);
-    sink = pipe_sink_open(&(struct pipe_sink_params){.output = out, .format = pipe_source_info(source)->format, .source = source, .video_only = true}, &error);
+    sink = pipe_sink_open(
+        &(struct pipe_sink_params){.output = out, .format = pipe_source_info(source)->format, .source = source, .video_only = true},
+        &error);
     CU_ASSERT_PTR_NOT_NULL_FATAL(sink);
     while (pipe_source_read(source, &frame, &error) == PIPE_FRAME) {
         CU_ASSERT(pipe_sink_write(sink, frame.plane, frame.stride, frame.pts_ns, frame.duration_ns, NULL, &error));
@@ -338,9 +355,18 @@ static void test_choice(void)
 int main(void)
 {
     static const struct named_test tests[] = {
-        {"times", test_times},         {"odd sizes", test_odd_sizes},     {"colorimetry", test_colour}, {"look of the source", test_source_look},
-        {"RGB", test_rgb},             {"labels", test_labels},           {"audio", test_audio},        {"subtitles", test_subtitles},
-        {"early close", test_early_close}, {"video only", test_video_only}, {"choice of encoder", test_choice}, {NULL, NULL},
+        {"times", test_times},
+        {"odd sizes", test_odd_sizes},
+        {"colorimetry", test_colour},
+        {"look of the source", test_source_look},
+        {"RGB", test_rgb},
+        {"labels", test_labels},
+        {"audio", test_audio},
+        {"subtitles", test_subtitles},
+        {"early close", test_early_close},
+        {"video only", test_video_only},
+        {"choice of encoder", test_choice},
+        {NULL, NULL},
     };
     return run_tests("sink", tests);
 }

@@ -69,8 +69,10 @@ static void test_stop(void)
     GThread *thread;
     gint64 start;
 
-    CU_ASSERT_FATAL(run_pipeline("videotestsrc num-buffers=300 pattern=ball ! video/x-raw,format=I420,width=64,height=48 ! vp8enc deadline=1"
-                                 " ! matroskamux ! filesink location=%s", path));
+    CU_ASSERT_FATAL(
+        run_pipeline("videotestsrc num-buffers=300 pattern=ball ! video/x-raw,format=I420,width=64,height=48 ! vp8enc deadline=1"
+                     " ! matroskamux ! filesink location=%s",
+                     path));
     CU_ASSERT_FATAL(g_file_get_contents(path, &data, &size, NULL) && pipe(ends) == 0);
     fcntl(ends[1], F_SETPIPE_SZ, 1 << 20);
     CU_ASSERT_EQUAL(write(ends[1], data, size / 2), (ssize_t)(size / 2));
@@ -99,7 +101,8 @@ static void test_unread(void)
     const char *path = in_folder("av.mkv");
     struct pipe_source *source;
     CU_ASSERT_FATAL(run_pipeline("videotestsrc num-buffers=100 ! video/x-raw,width=64,height=48 ! vp8enc deadline=1 ! matroskamux name=m"
-                                 " ! filesink location=%s audiotestsrc num-buffers=200 ! vorbisenc ! queue ! m.", path));
+                                 " ! filesink location=%s audiotestsrc num-buffers=200 ! vorbisenc ! queue ! m.",
+                                 path));
     source = open_source(path);
     CU_ASSERT(pipe_source_info(source)->has_audio);
     CU_ASSERT_STRING_EQUAL(pipe_source_info(source)->container, "Matroska");
@@ -136,9 +139,8 @@ static const struct {
     uint32_t rotation;
     bool flipped;
 } orientations[9] = {
-    [1] = {{0, 1, 2, 3}, 0, false},  [2] = {{1, 0, 3, 2}, 0, true},   [3] = {{3, 2, 1, 0}, 180, false},
-    [4] = {{2, 3, 0, 1}, 180, true}, [5] = {{0, 2, 1, 3}, 90, true},  [6] = {{2, 0, 3, 1}, 90, false},
-    [7] = {{3, 1, 2, 0}, 270, true}, [8] = {{1, 3, 0, 2}, 270, false},
+    [1] = {{0, 1, 2, 3}, 0, false}, [2] = {{1, 0, 3, 2}, 0, true},   [3] = {{3, 2, 1, 0}, 180, false}, [4] = {{2, 3, 0, 1}, 180, true},
+    [5] = {{0, 2, 1, 3}, 90, true}, [6] = {{2, 0, 3, 1}, 90, false}, [7] = {{3, 1, 2, 0}, 270, true},  [8] = {{1, 3, 0, 2}, 270, false},
 };
 
 static void check_orientation(const char *path, int n, uint32_t width, uint32_t height)
@@ -184,8 +186,8 @@ static void test_exif(void)
     CU_ASSERT_FATAL(g_file_get_contents(plain, &data, &size, NULL));
     for (int n = 1; n <= 8; n++) {
         const char *path = in_folder("exif%d.jpg", n);
-        uint8_t exif[] = {0xff, 0xe1, 0, 34, 'E', 'x', 'i', 'f', 0, 0, 'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0,
-                          (uint8_t)n, 0, 0, 0, 0, 0, 0};
+        uint8_t exif[] = {0xff, 0xe1, 0, 34,   'E', 'x', 'i', 'f', 0, 0, 'M', 'M',        0, 42, 0, 0, 0, 8,
+                          0,    1,    1, 0x12, 0,   3,   0,   0,   0, 1, 0,   (uint8_t)n, 0, 0,  0, 0, 0, 0};
         GString *file = g_string_new_len(data, 2);
         g_string_append_len(file, (char *)exif, sizeof exif);
         g_string_append_len(file, data + 2, (gssize)size - 2);
@@ -270,8 +272,10 @@ static void check_format(const char *caps, const char *extra, enum segman_pixel_
     const char *path = in_folder("format.mkv");
     struct pipe_source *source;
     struct pipe_frame frame;
-    CU_ASSERT_FATAL(run_pipeline("videotestsrc num-buffers=2 ! video/x-raw,%s,width=%u,height=%u,framerate=25/1 ! %s ! matroskamux ! filesink"
-                                 " location=%s", caps, w, h, extra, path));
+    CU_ASSERT_FATAL(
+        run_pipeline("videotestsrc num-buffers=2 ! video/x-raw,%s,width=%u,height=%u,framerate=25/1 ! %s ! matroskamux ! filesink"
+                     " location=%s",
+                     caps, w, h, extra, path));
     source = open_source(path);
     CU_ASSERT_EQUAL(pipe_source_info(source)->format.format, expected);
     CU_ASSERT_EQUAL_FATAL(pipe_source_read(source, &frame, NULL), PIPE_FRAME);
@@ -300,8 +304,10 @@ static void test_hdr(void)
     const char *path = in_folder("pq.mkv");
     struct pipe_source *source;
     struct pipe_frame frame;
-    CU_ASSERT_FATAL(run_pipeline("videotestsrc num-buffers=1 pattern=solid-color foreground-color=0xff808080 ! video/x-raw,format=I420_10LE,"
-                                 "width=64,height=48,colorimetry=bt2100-pq ! x264enc ! h264parse ! matroskamux ! filesink location=%s", path));
+    CU_ASSERT_FATAL(
+        run_pipeline("videotestsrc num-buffers=1 pattern=solid-color foreground-color=0xff808080 ! video/x-raw,format=I420_10LE,"
+                     "width=64,height=48,colorimetry=bt2100-pq ! x264enc ! h264parse ! matroskamux ! filesink location=%s",
+                     path));
     source = open_source(path);
     CU_ASSERT(pipe_source_info(source)->hdr);
     CU_ASSERT_EQUAL(pipe_source_info(source)->format.matrix, SEGMAN_MATRIX_BT2020);
@@ -323,7 +329,8 @@ static void test_size_change(void)
 
     for (int i = 0; i < 2; i++)
         CU_ASSERT_FATAL(run_pipeline("videotestsrc num-buffers=10 ! video/x-raw,format=I420,width=%d,height=%d ! x264enc bframes=0 !"
-                                     " video/x-h264,stream-format=byte-stream ! filesink location=%s", i ? 160 : 64, i ? 96 : 48, i ? second : first));
+                                     " video/x-h264,stream-format=byte-stream ! filesink location=%s",
+                                     i ? 160 : 64, i ? 96 : 48, i ? second : first));
     CU_ASSERT_FATAL(g_file_get_contents(first, &a, &n, NULL) && g_file_get_contents(second, &b, &m, NULL));
     joined = g_malloc(n + m);
     memcpy(joined, a, n);
@@ -346,11 +353,11 @@ static void test_size_change(void)
 int main(void)
 {
     static const struct named_test tests[] = {
-        {"test pattern", test_pattern},       {"stop from another thread", test_stop},
-        {"destroyed unread", test_unread},    {"Exif orientation", test_exif},
+        {"test pattern", test_pattern},          {"stop from another thread", test_stop},
+        {"destroyed unread", test_unread},       {"Exif orientation", test_exif},
         {"display matrix", test_display_matrix}, {"rotation tag cleared", test_tag_cleared},
-        {"pixel formats", test_formats},      {"high dynamic range", test_hdr},
-        {"size change", test_size_change},    {NULL, NULL},
+        {"pixel formats", test_formats},         {"high dynamic range", test_hdr},
+        {"size change", test_size_change},       {NULL, NULL},
     };
     return run_tests("source", tests);
 }

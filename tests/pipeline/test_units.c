@@ -63,7 +63,8 @@ static void test_pq(void)
 
 static void test_packages(void)
 {
-    GstCaps *h264 = gst_caps_from_string("video/x-h264"), *av1 = gst_caps_from_string("video/x-av1"), *ts = gst_caps_from_string("video/mpegts");
+    GstCaps *h264 = gst_caps_from_string("video/x-h264"), *av1 = gst_caps_from_string("video/x-av1"),
+            *ts = gst_caps_from_string("video/mpegts");
     CU_ASSERT_STRING_EQUAL(pipe_package_for_caps(h264, false), "gstreamer1.0-libav");
     CU_ASSERT_STRING_EQUAL(pipe_package_for_caps(av1, false), "gstreamer1.0-plugins-bad");
     CU_ASSERT_STRING_EQUAL(pipe_package_for_caps(ts, true), "gstreamer1.0-plugins-bad");
@@ -98,8 +99,13 @@ static void test_mp4_edit_refuses(void)
 int main(void)
 {
     static const struct named_test tests[] = {
-        {"printf patterns", test_patterns}, {"natural order", test_natural_order}, {"colorimetry", test_colour}, {"PQ curve", test_pq},
-        {"packages", test_packages},        {"MP4 edit refuses", test_mp4_edit_refuses}, {NULL, NULL},
+        {"printf patterns", test_patterns},
+        {"natural order", test_natural_order},
+        {"colorimetry", test_colour},
+        {"PQ curve", test_pq},
+        {"packages", test_packages},
+        {"MP4 edit refuses", test_mp4_edit_refuses},
+        {NULL, NULL},
     };
     return run_tests("units", tests);
 }
