@@ -36,6 +36,7 @@ void test_labels_sizes(void);
 void test_labels_large(void);
 void test_labels_ties(void);
 void test_labels_crops(void);
+void test_confidence(void);
 void test_views(void);
 void test_views_sizes(void);
 void test_pass_through(void);

@@ -43,6 +43,7 @@ int main(void)
         {"labels: large", test_labels_large},
         {"labels: ties", test_labels_ties},
         {"labels: crops", test_labels_crops},
+        {"confidence", test_confidence},
         {"views", test_views},
         {"views: sizes", test_views_sizes},
         {"pass-through", test_pass_through},

@@ -30,6 +30,15 @@ float *make_logits(const struct rig *rig, uint32_t distinct, uint32_t seed, bool
     return v;
 }
 
+/* Softmax of the mean logits at the label, in 1/255. */
+static bool confidence_fits(const double *v, uint32_t classes, uint8_t label, uint8_t got)
+{
+    double sum = 0;
+    for (uint32_t c = 0; c < classes; c++)
+        sum += exp(v[c] - v[label]);
+    return fabs(255 / sum - got) < 0.55;
+}
+
 /* The label is the first of the largest mean logits; a near tie may fall either way, an exact one may not. */
 static uint32_t check_labels_at(const struct ref_logits *l, const struct rig *rig, const struct segman_result *r, uint32_t distinct)
 {
@@ -44,6 +53,8 @@ static uint32_t check_labels_at(const struct ref_logits *l, const struct rig *ri
                 best = v[c] > v[best] ? c : best;
             if (got != best && got < distinct)
                 wrong += v[got] < v[best] - 2e-5;
+            if (r->confidence && got < distinct)
+                wrong += !confidence_fits(v, rig->p.classes, got, r->confidence[(size_t)y * r->labels_stride + x]);
         }
     return wrong;
 }
@@ -136,6 +147,23 @@ void test_labels_ties(void)
         p.stride = 24;
         check_labels(&p, 7, false);
     }
+}
+
+void test_confidence(void)
+{
+    static const uint32_t classes[] = {1, 5, 24, 150, 255};
+    for (uint32_t i = 0; i < COUNT(classes); i++)
+        for (unsigned f16 = 0; f16 < 2; f16++) {
+            struct rig_params p = {.frame = {.format = SEGMAN_FORMAT_RGBA, .width = 61, .height = 37},
+                                   .classes = classes[i],
+                                   .f16 = f16,
+                                   .confidence = true};
+            check_labels(&p, classes[i], i % 2);
+            p.net_w = p.net_h = 48;
+            p.crop_w = p.crop_h = 32;
+            p.stride = 16;
+            check_labels(&p, classes[i], true);
+        }
 }
 
 void test_labels_crops(void)
