@@ -100,6 +100,7 @@ struct app_window {
     struct app_osd osd;
     struct app_text osd_text, message, help, hover;
     int64_t message_until;
+    int64_t loss_told;        /* when the loss of a live input was last told */
     int32_t mouse_x, mouse_y; /* pixels of the window */
     bool changed;             /* to be drawn anew */
     bool minimised;

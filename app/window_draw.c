@@ -113,6 +113,17 @@ static bool update_osd(struct app_window *w, int64_t now)
     return set(w, WINDOW_OSD, &overlay);
 }
 
+/* A live input that is gone keeps its last picture; the window says so, and how often it was tried, each second. */
+static void tell_loss(struct app_window *w, int64_t now)
+{
+    struct pipe_live_state state;
+
+    if (now - w->loss_told < G_USEC_PER_SEC || !pipe_source_live_state(w->source, &state) || !state.lost)
+        return;
+    w->loss_told = now;
+    window_say(w, "%s lost, retrying (%u): %s", state.camera_id[0] ? "camera" : "stream", state.tries, state.reason);
+}
+
 static bool update_message(struct app_window *w, int64_t now)
 {
     struct segman_presenter_info info;
@@ -235,6 +246,7 @@ bool window_resize(struct app_window *w)
 
 static bool update_overlays(struct app_window *w, int64_t now)
 {
+    tell_loss(w, now);
     return update_osd(w, now) && update_legend(w) && update_message(w, now) && update_help(w) && update_hover(w);
 }
 
