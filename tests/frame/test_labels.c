@@ -154,10 +154,8 @@ void test_confidence(void)
     static const uint32_t classes[] = {1, 5, 24, 150, 255};
     for (uint32_t i = 0; i < COUNT(classes); i++)
         for (unsigned f16 = 0; f16 < 2; f16++) {
-            struct rig_params p = {.frame = {.format = SEGMAN_FORMAT_RGBA, .width = 61, .height = 37},
-                                   .classes = classes[i],
-                                   .f16 = f16,
-                                   .confidence = true};
+            struct rig_params p = {
+                .frame = {.format = SEGMAN_FORMAT_RGBA, .width = 61, .height = 37}, .classes = classes[i], .f16 = f16, .confidence = true};
             check_labels(&p, classes[i], i % 2);
             p.net_w = p.net_h = 48;
             p.crop_w = p.crop_h = 32;
