@@ -21,9 +21,11 @@ struct pipe_decoder {
     uint64_t corrupt;         /* frames marked as damaged */
     uint64_t packets, frames; /* into the video decoder, out of it */
     uint32_t decoders;        /* where there are several, or fields, packets are not frames */
+    uint64_t unread;          /* estimate of the frames behind the place where reading had to end */
     bool vp8, theora, fields;
     bool full_range; /* an MP4 says so */
     bool cut;        /* the file's end is missing */
+    bool broken;     /* the demuxer could not go on to the end */
     uint32_t rotation;
     bool flipped;
     bool hdr; /* PQ */
@@ -46,8 +48,13 @@ enum pipe_status pipe_decoder_read(struct pipe_decoder *d, struct pipe_frame *fr
 bool pipe_decoder_seek(struct pipe_decoder *d, int64_t pts_ns, struct segman_error *error);
 void pipe_decoder_stop(struct pipe_decoder *d);
 uint64_t pipe_decoder_corrupt(struct pipe_decoder *d);
+uint64_t pipe_decoder_unread(struct pipe_decoder *d);
 /** Caps of the first frame; NULL before. */
 GstCaps *pipe_decoder_caps(struct pipe_decoder *d);
+
+/* ---- input.c */
+/** Puts what reads the input into the pipeline. file: of an image sequence, else NULL. */
+bool pipe_input_add(struct pipe_decoder *d, const struct pipe_input *input, const char *file, struct segman_error *error);
 
 /* ---- plug.c */
 /** Has decodebin decode video only, and damaged frames counted. */

@@ -4,8 +4,8 @@
  *
  *   source.c       the public source: kinds, frames handed out, corrupt frames
  *   probe.c        what an input is, from its content
- *   decoder.[ch]   one GStreamer pipeline from a URI to mapped frames; plug.c and tail.c: its two ends; seek.c; mp4_head.c: what
- *                  the MP4 demuxer does not tell
+ *   decoder.[ch]   one GStreamer pipeline from a URI to mapped frames; input.c, plug.c and tail.c: its two ends; seek.c;
+ *                  mp4_head.c: what demuxers do not tell
  *   images.c       lists of image files
  *   format.c       caps <-> segman_frame_format, colorimetry, high dynamic range
  *   trouble.c      GStreamer's messages in plain words, with the package to install

@@ -8,6 +8,7 @@
  * The moov box is copied with the lists rewritten. It is the last box of the file, so it may grow.
  */
 #include "internal.h"
+#include "bytes.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -47,29 +48,29 @@ static uint64_t length_of(const struct edit *e, uint64_t written)
     return MAX(written - MIN(skip, written), units(wanted(e).length_ns, e->movie_scale));
 }
 
-static void put32(GByteArray *out, uint32_t value)
+static void append32(GByteArray *out, uint32_t value)
 {
     uint8_t bytes[4];
-    GST_WRITE_UINT32_BE(bytes, value);
+    put32(bytes, value);
     g_byte_array_append(out, bytes, 4);
 }
 
 static void put_entry(GByteArray *out, bool wide, const struct entry *entry)
 {
     if (wide)
-        put32(out, (uint32_t)(entry->duration >> 32));
-    put32(out, (uint32_t)entry->duration);
+        append32(out, (uint32_t)(entry->duration >> 32));
+    append32(out, (uint32_t)entry->duration);
     if (wide)
-        put32(out, (uint32_t)((uint64_t)entry->media_time >> 32));
-    put32(out, (uint32_t)entry->media_time);
-    put32(out, entry->rate);
+        append32(out, (uint32_t)((uint64_t)entry->media_time >> 32));
+    append32(out, (uint32_t)entry->media_time);
+    append32(out, entry->rate);
 }
 
 static struct entry get_entry(const uint8_t *p, bool wide)
 {
     if (wide)
-        return (struct entry){GST_READ_UINT64_BE(p), (int64_t)GST_READ_UINT64_BE(p + 8), GST_READ_UINT32_BE(p + 16)};
-    return (struct entry){GST_READ_UINT32_BE(p), (int32_t)GST_READ_UINT32_BE(p + 4), GST_READ_UINT32_BE(p + 8)};
+        return (struct entry){get64(p), (int64_t)get64(p + 8), get32(p + 16)};
+    return (struct entry){get32(p), (int32_t)get32(p + 4), get32(p + 8)};
 }
 
 /** Content of elst: version and flags, count, entries. */
@@ -77,7 +78,7 @@ static void copy_edit_list(struct edit *e, const uint8_t *p, size_t size)
 {
     bool wide = p[0] == 1;
     size_t step = wide ? 20 : 12;
-    uint32_t count = size >= 8 ? GST_READ_UINT32_BE(p + 4) : 0;
+    uint32_t count = size >= 8 ? get32(p + 4) : 0;
     uint64_t start = units(e->what->start_ns, e->movie_scale);
     bool gap_first;
 
@@ -87,7 +88,7 @@ static void copy_edit_list(struct edit *e, const uint8_t *p, size_t size)
     }
     gap_first = get_entry(p + 8, wide).media_time == -1;
     g_byte_array_append(e->out, p, 4);
-    put32(e->out, count + (start && !gap_first));
+    append32(e->out, count + (start && !gap_first));
     if (start && !gap_first)
         put_entry(e->out, wide, &(struct entry){start, -1, 1 << 16});
     for (uint32_t i = 0; i < count; i++) {
@@ -115,21 +116,21 @@ static void copy_header(struct edit *e, const uint8_t *p, size_t size, size_t na
         e->failed = true;
         return;
     }
-    duration = wide ? GST_READ_UINT64_BE(p + at) : GST_READ_UINT32_BE(p + at);
+    duration = wide ? get64(p + at) : get32(p + at);
     if (e->in_track)
         duration = length_of(e, duration);
     duration += units(e->what->start_ns, e->movie_scale);
     if (wide)
-        GST_WRITE_UINT64_BE(e->out->data + start + at, duration);
+        put64(e->out->data + start + at, duration);
     else
-        GST_WRITE_UINT32_BE(e->out->data + start + at, (uint32_t)duration);
+        put32(e->out->data + start + at, (uint32_t)duration);
 }
 
 /** Finds a box among those in p; returns its content. */
 static const uint8_t *find(const uint8_t *p, size_t size, const char *type, size_t *length)
 {
     while (size >= 8) {
-        size_t box = GST_READ_UINT32_BE(p);
+        size_t box = get32(p);
         if (box < 8 || box > size)
             return NULL;
         if (!memcmp(p + 4, type, 4)) {
@@ -151,7 +152,7 @@ static uint64_t track_scale(const uint8_t *trak, size_t size)
         box = find(box, length, "mdhd", &length);
     if (!box || length < 24)
         return 0;
-    return GST_READ_UINT32_BE(box + (box[0] == 1 ? 20 : 12));
+    return get32(box + (box[0] == 1 ? 20 : 12));
 }
 
 static void copy_boxes(struct edit *e, const uint8_t *p, size_t size);
@@ -178,7 +179,7 @@ static void copy_box(struct edit *e, const uint8_t *p, size_t box)
         copy_header(e, content, box - 8, 20, 28);
     else
         g_byte_array_append(e->out, content, (guint)(box - 8));
-    GST_WRITE_UINT32_BE(e->out->data + start, e->out->len - start);
+    put32(e->out->data + start, e->out->len - start);
     if (trak) {
         e->in_track = false;
         e->track++;
@@ -188,7 +189,7 @@ static void copy_box(struct edit *e, const uint8_t *p, size_t box)
 static void copy_boxes(struct edit *e, const uint8_t *p, size_t size)
 {
     while (size >= 8 && !e->failed) {
-        size_t box = GST_READ_UINT32_BE(p);
+        size_t box = get32(p);
         if (box < 8 || box > size) {
             e->failed = true;
             return;
@@ -212,9 +213,9 @@ static bool find_last_moov(FILE *file, uint64_t *at, uint64_t *size)
     for (*at = 0; *at + 8 <= end; *at += box) {
         if (fseeko(file, (off_t)*at, SEEK_SET) || fread(head, 1, 16, file) < 8)
             return false;
-        box = GST_READ_UINT32_BE(head);
+        box = get32(head);
         if (box == 1)
-            box = GST_READ_UINT64_BE(head + 8);
+            box = get64(head + 8);
         if (box < 8 || box > end - *at)
             return false;
         *size = box;
@@ -232,11 +233,11 @@ static GByteArray *rewrite(const uint8_t *p, size_t size, const struct pipe_mp4_
     const uint8_t *mvhd = find(p + 8, size - 8, "mvhd", &length);
 
     if (mvhd && length >= 32)
-        e.movie_scale = GST_READ_UINT32_BE(mvhd + (mvhd[0] == 1 ? 20 : 12));
+        e.movie_scale = get32(mvhd + (mvhd[0] == 1 ? 20 : 12));
     g_byte_array_append(e.out, p, 8);
     if (e.movie_scale)
         copy_boxes(&e, p + 8, size - 8);
-    GST_WRITE_UINT32_BE(e.out->data, e.out->len);
+    put32(e.out->data, e.out->len);
     if (e.movie_scale && !e.failed)
         return e.out;
     g_byte_array_unref(e.out);

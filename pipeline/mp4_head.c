@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What GStreamer's MP4 demuxer reads wrongly, or does not tell, of a file's header. */
+/* What GStreamer's demuxers read wrongly, or do not tell, of a file's header: MP4's for the most part. */
 #include "decoder.h"
+#include "bytes.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,8 +16,8 @@
 static void stretch_duration(struct pipe_decoder *d, const uint8_t *head, uint64_t at)
 {
     bool wide = head[0] == 1;
-    uint64_t scale = GST_READ_UINT32_BE(head + (wide ? 20 : 12));
-    uint64_t duration = wide ? GST_READ_UINT64_BE(head + 24) : GST_READ_UINT32_BE(head + 16);
+    uint64_t scale = get32(head + (wide ? 20 : 12));
+    uint64_t duration = wide ? get64(head + 24) : get32(head + 16);
 
     if (!scale || !duration || duration >= (wide ? UINT64_MAX >> 1 : UINT32_MAX - scale))
         return;
@@ -31,9 +32,9 @@ static bool find_box(FILE *file, const char *type, uint64_t *at, uint64_t *end)
 {
     uint8_t head[16];
     while (*at + 8 <= *end && !fseeko(file, (off_t)*at, SEEK_SET) && fread(head, 1, 8, file) == 8) {
-        uint64_t size = GST_READ_UINT32_BE(head), header = 8;
+        uint64_t size = get32(head), header = 8;
         if (size == 1 && fread(head + 8, 1, 8, file) == 8) {
-            size = GST_READ_UINT64_BE(head + 8);
+            size = get64(head + 8);
             header = 16;
         } else if (size == 0) {
             size = *end - *at;
@@ -62,7 +63,7 @@ static bool is_cut(FILE *file)
     while (at + 8 <= end) {
         if (fseeko(file, (off_t)at, SEEK_SET) || fread(head, 1, 16, file) < 8 || (!at && memcmp(head + 4, "ftyp", 4)))
             return false;
-        size = GST_READ_UINT32_BE(head) == 1 ? GST_READ_UINT64_BE(head + 8) : GST_READ_UINT32_BE(head);
+        size = get32(head) == 1 ? get64(head + 8) : get32(head);
         if (size < 8)
             return false;
         if (size > end - at)
@@ -86,6 +87,42 @@ static bool is_full_range(FILE *file, uint64_t at, uint64_t end)
     return full;
 }
 
+/** An EBML number at p, with its length in bytes; 0 where it is unknown or damaged. */
+static uint64_t ebml_number(const uint8_t *p, size_t *length)
+{
+    uint64_t value = p[0];
+    size_t n = 1;
+    while (n <= 8 && !(p[0] & (0x100 >> n)))
+        n++;
+    if (n > 8)
+        return 0;
+    value &= (0xffu >> n);
+    for (size_t i = 1; i < n; i++)
+        value = value << 8 | p[i];
+    *length = n;
+    return value == (1ull << (7 * n)) - 1 ? 0 : value;
+}
+
+/** The same of a Matroska file: its segment says how long it is, unless it was written as a stream. */
+static bool is_matroska_cut(FILE *file)
+{
+    uint8_t head[64] = {0x00};
+    size_t length = 1, at;
+    uint64_t size, end;
+
+    if (fseeko(file, 0, SEEK_END))
+        return false;
+    end = (uint64_t)ftello(file);
+    if (fseeko(file, 0, SEEK_SET) || fread(head, 1, sizeof head, file) != sizeof head || memcmp(head, "\x1a\x45\xdf\xa3", 4))
+        return false;
+    size = ebml_number(head + 4, &length);
+    at = 4 + length + (size_t)MIN(size, sizeof head);
+    if (!size || at + 12 > sizeof head || memcmp(head + at, "\x18\x53\x80\x67", 4))
+        return false;
+    size = ebml_number(head + at + 4, &length);
+    return size && at + 4 + length + size > end;
+}
+
 void pipe_mp4_head_file(struct pipe_decoder *d)
 {
     FILE *file = d->path ? fopen(d->path, "rbe") : NULL;
@@ -99,7 +136,7 @@ void pipe_mp4_head_file(struct pipe_decoder *d)
         if (find_box(file, "mvhd", &at, &end) && end - at >= 32 && !fseeko(file, (off_t)at, SEEK_SET) && fread(head, 1, 32, file) == 32)
             stretch_duration(d, head, at);
     }
-    d->cut = is_cut(file);
+    d->cut = is_cut(file) || is_matroska_cut(file);
     fclose(file);
 }
 
