@@ -323,8 +323,8 @@ static void test_hdr(void)
 static void test_size_change(void)
 {
     const char *first = in_folder("a.h264"), *second = in_folder("b.h264"), *both = in_folder("both.h264");
-    char *a, *b, *joined;
-    gsize n, m;
+    char *a = NULL, *b = NULL, *joined;
+    gsize n = 0, m = 0;
     struct pipe_source *source;
     struct pipe_frame frame;
     unsigned small = 0, large = 0;
