@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "commands.h"
 
+#include "cameras.h"
 #include "engine.h"
 #include "json.h"
 #include "log.h"
@@ -48,30 +49,55 @@ static json_t *device_json(const struct segman_device_info *device)
                      (json_int_t)device->free_memory, "lacks", app_json_text(*device->lacks ? device->lacks : NULL));
 }
 
-int app_devices(const struct app_options *options)
+static bool list_devices(json_t *list, bool print, struct segman_error *error)
 {
     struct segman_device_info *devices = NULL;
-    struct segman_error error = {0};
-    json_t *list = json_array();
-    bool good;
     size_t count = 0;
+    bool good = segman_list_devices(&devices, &count, error);
 
-    good = segman_list_devices(&devices, &count, &error);
     if (good && !count)
-        good = segman_fail(&error, SEGMAN_ERROR_NO_DEVICE, "the Vulkan driver offers no device");
+        good = segman_fail(error, SEGMAN_ERROR_NO_DEVICE, "the Vulkan driver offers no device");
+    for (size_t i = 0; good && i < count; i++) {
+        json_array_append_new(list, device_json(&devices[i]));
+        if (print)
+            print_device(&devices[i]);
+    }
+    free(devices);
+    return good;
+}
+
+/* No camera, or no way to list them, is no failure: the command is about the GPU first. */
+static json_t *list_cameras(bool print)
+{
+    struct pipe_camera *cameras = NULL;
+    struct segman_error error = {0};
+    size_t count = 0;
+    json_t *list;
+
+    pipe_set_log(app_log_segman, NULL);
+    if (!pipe_list_cameras(&cameras, &count, &error))
+        app_log(SEGMAN_LOG_WARNING, "%s", error.message);
+    else if (print)
+        app_cameras_print(cameras, count, stdout);
+    list = app_cameras_json(cameras, count);
+    pipe_free_cameras(cameras, count);
+    return list;
+}
+
+int app_devices(const struct app_options *options)
+{
+    struct segman_error error = {0};
+    json_t *devices = json_array(), *cameras;
+    bool good = list_devices(devices, !options->json, &error);
+
     if (!good)
         app_engine_explain(&error);
     if (!good && error.status == SEGMAN_ERROR_NO_DEVICE)
         app_log(SEGMAN_LOG_ERROR, "on Debian and Ubuntu the package mesa-vulkan-drivers brings Vulkan drivers for AMD, Intel and the CPU");
-    for (size_t i = 0; good && i < count; i++) {
-        if (options->json)
-            json_array_append_new(list, device_json(&devices[i]));
-        else
-            print_device(&devices[i]);
-    }
+    cameras = list_cameras(!options->json);
     if (options->json)
-        app_json_result(json_incref(list));
-    json_decref(list);
-    free(devices);
+        app_json_result(json_pack("{sO sO}", "devices", devices, "cameras", cameras));
+    json_decref(devices);
+    json_decref(cameras);
     return good ? APP_EXIT_DONE : APP_EXIT_INIT;
 }

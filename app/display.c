@@ -33,7 +33,7 @@ bool app_display_start(struct app_display *display, struct segman_error *error)
         return segman_fail(error, SEGMAN_ERROR_UNSUPPORTED, "there is no display for a window");
     SDL_SetHint(SDL_HINT_VIDEO_X11_NET_WM_BYPASS_COMPOSITOR, "0");
     SDL_SetHint(SDL_HINT_VIDEO_MINIMIZE_ON_FOCUS_LOSS, "0"); /* a second screen may have the focus */
-    SDL_SetHint(SDL_HINT_NO_SIGNAL_HANDLERS, "1"); /* signals.h has them */
+    SDL_SetHint(SDL_HINT_NO_SIGNAL_HANDLERS, "1");           /* signals.h has them */
     SDL_SetHint(SDL_HINT_VIDEO_ALLOW_SCREENSAVER, "1");
     if (SDL_Init(SDL_INIT_VIDEO) != 0)
         return segman_fail(error, SEGMAN_ERROR_UNSUPPORTED, "there is no display for a window (%s)", SDL_GetError());
@@ -52,8 +52,7 @@ static bool list_extensions(struct app_display *display)
     if (!SDL_Vulkan_GetInstanceExtensions(display->window, &count, NULL))
         return false;
     display->extensions = g_new0(const char *, count + 1);
-    return SDL_Vulkan_GetInstanceExtensions(display->window, &count, display->extensions) &&
-           (display->surface.n_extensions = count) > 0;
+    return SDL_Vulkan_GetInstanceExtensions(display->window, &count, display->extensions) && (display->surface.n_extensions = count) > 0;
 }
 
 bool app_display_open(struct app_display *display, const char *title, struct segman_error *error)

@@ -79,7 +79,7 @@ int app_end_to_end_run(struct app_end_to_end *result, const struct app_engine *e
     int code = APP_EXIT_DONE;
 
     result->input = g_strdup(options->end_to_end);
-    way.source = app_input_open(options->end_to_end, false, &error);
+    way.source = app_input_open(options->end_to_end, options, false, false, &error);
     if (!way.source)
         code = APP_EXIT_INPUT;
     else if (!open_rest(&way, engine, options, &error))

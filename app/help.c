@@ -17,12 +17,12 @@ static const char *heading(enum app_command command)
                "Shows what a checkpoint holds: architecture, classes, parameters.\n";
     case APP_DEVICES:
         return "Usage: segman devices [options]\n"
-               "Lists the Vulkan devices; -d of the other commands takes one.\n";
+               "Lists the Vulkan devices (for -d of the other commands), and the cameras.\n";
     default:
         return "Usage: segman INPUT [OUTPUT] [options]\n"
                "       segman bench | inspect CHECKPOINT | devices\n"
                "       segman                   (a bundled clip shows what it does)\n"
-               "INPUT:  video, image, folder or pattern of images, URI, camera, -, test\n"
+               "INPUT:  video, image, folder or pattern of images, URI, camera[:NAME], -, test\n"
                "OUTPUT: .mp4 .mkv .webm .mov .png .jpg, folder/ or %04d.png; none: a window\n";
     }
 }

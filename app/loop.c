@@ -9,12 +9,13 @@
 
 #include <string.h>
 
-#define SLOTS 3
+#define SLOTS       3
+#define LIVE_FLIGHT 2 /* of a live source: a third one would only be older when it is done */
 
 /* What a frame in flight carries beside its pixels. */
 struct ticket {
     uint64_t index;
-    int64_t pts_ns, duration_ns, submitted;
+    int64_t pts_ns, duration_ns, captured_ns, submitted;
     char name[256];
 };
 
@@ -29,6 +30,7 @@ struct app_loop {
     struct app_progress progress;
     uint64_t submitted; /* frames given to the session */
     bool stills;        /* every frame stands for itself */
+    bool live;
 };
 
 static double seconds_since(int64_t start)
@@ -60,10 +62,12 @@ static bool make_session(struct app_loop *loop, const struct segman_frame_format
     loop->format = loop->view = *format;
     if (loop->params.view == SEGMAN_VIEW_SIDE_BY_SIDE)
         loop->view.width *= 2;
+    if (loop->params.rgb && format->format != SEGMAN_FORMAT_BGRX)
+        loop->view.format = SEGMAN_FORMAT_RGBA;
     loop->session_params = (struct segman_session_params){
         .frame = *format,
         .view = loop->params.view,
-        .view_format = format->format,
+        .view_format = loop->view.format,
         .slots = SLOTS,
         .taps = loop->params.taps,
         .n_taps = loop->params.n_taps,
@@ -92,6 +96,8 @@ struct app_loop *app_loop_create(const struct app_loop_params *params, struct se
     loop->params = *params;
     loop->params.legend = params->legend && params->view != SEGMAN_VIEW_NONE;
     loop->stills = info->kind == PIPE_KIND_IMAGE || info->kind == PIPE_KIND_IMAGES;
+    loop->live = info->kind == PIPE_KIND_LIVE;
+    loop->report.age_ms = g_array_new(FALSE, FALSE, sizeof(double));
     loop->report.gpu_ms = g_array_new(FALSE, FALSE, sizeof(double));
     loop->report.wall_ms = g_array_new(FALSE, FALSE, sizeof(double));
     if (make_session(loop, &info->format, error))
@@ -108,6 +114,7 @@ void app_loop_destroy(struct app_loop *loop)
     app_legend_destroy(loop->legend);
     g_array_unref(loop->report.gpu_ms);
     g_array_unref(loop->report.wall_ms);
+    g_array_unref(loop->report.age_ms);
     g_free(loop);
 }
 
@@ -150,7 +157,8 @@ static bool submit(struct app_loop *loop, const struct pipe_frame *frame, struct
     if (!segman_session_begin(loop->session, &planes, error))
         return false;
     copy_planes(&planes, frame);
-    *ticket = (struct ticket){.index = frame->index, .pts_ns = frame->pts_ns, .duration_ns = frame->duration_ns};
+    *ticket = (struct ticket){
+        .index = frame->index, .pts_ns = frame->pts_ns, .duration_ns = frame->duration_ns, .captured_ns = frame->captured_ns};
     g_strlcpy(ticket->name, frame->name, sizeof ticket->name);
     ticket->submitted = g_get_monotonic_time();
     if (!segman_session_submit(loop->session, loop->submitted, error))
@@ -193,7 +201,7 @@ static bool deliver(struct app_loop *loop, const struct segman_result *result, c
 {
     int64_t start = g_get_monotonic_time();
     const struct ticket *ticket = &loop->tickets[result->user % SLOTS];
-    double wall_ms = (double)(start - ticket->submitted) / 1e3;
+    double wall_ms = (double)(start - ticket->submitted) / 1e3, age_ms = (double)(start * 1000 - ticket->captured_ns) / 1e6;
     struct app_delivery delivery = {
         .result = result,
         .frame = loop->format,
@@ -201,6 +209,7 @@ static bool deliver(struct app_loop *loop, const struct segman_result *result, c
         .index = ticket->index,
         .pts_ns = ticket->pts_ns,
         .duration_ns = ticket->duration_ns,
+        .captured_ns = ticket->captured_ns,
         .name = ticket->name,
         .counts = loop->params.count ? counts : NULL,
     };
@@ -214,6 +223,8 @@ static bool deliver(struct app_loop *loop, const struct segman_result *result, c
     loop->report.dropped += verdict == APP_DROPPED;
     g_array_append_val(loop->report.gpu_ms, result->gpu_ms);
     g_array_append_val(loop->report.wall_ms, wall_ms);
+    if (loop->live)
+        g_array_append_val(loop->report.age_ms, age_ms);
     loop->progress.skipped = loop->report.skipped;
     app_progress_update(&loop->progress, loop->report.frames);
     return true;
@@ -298,17 +309,20 @@ static bool feed(struct app_loop *loop, const struct pipe_frame *frame, struct s
         return false;
     if (alone)
         return run_alone(loop, frame, error);
-    if (segman_session_in_flight(loop->session) == SLOTS && !finish_oldest(loop, error))
+    if (segman_session_in_flight(loop->session) == (loop->live ? LIVE_FLIGHT : SLOTS) && !finish_oldest(loop, error))
         return false;
     return submit(loop, frame, error);
 }
 
 /* ---- the loop -------------------------------------------------------------------------------------- */
 
+/* PIPE_TIMEOUT, PIPE_LOST: a live source has none now, and something else can be done meanwhile. */
 static enum pipe_status read_frame(struct app_loop *loop, struct pipe_frame *frame, struct segman_error *error)
 {
     int64_t start = g_get_monotonic_time();
-    enum pipe_status status = pipe_source_read(loop->params.source, frame, error);
+    bool busy = loop->live && segman_session_in_flight(loop->session);
+    enum pipe_status status =
+        busy ? pipe_source_read_timeout(loop->params.source, 0, frame, error) : pipe_source_read(loop->params.source, frame, error);
 
     loop->report.read += seconds_since(start);
     return status;
@@ -319,7 +333,7 @@ static enum app_end run(struct app_loop *loop, struct segman_error *error)
     uint64_t most = loop->params.options->frames;
     struct pipe_frame frame;
 
-    for (uint64_t taken = 0; !most || taken < most; taken++) {
+    for (uint64_t taken = 0; !most || taken < most;) {
         if (app_signals_received())
             return APP_END_STOPPED;
         switch (read_frame(loop, &frame, error)) {
@@ -329,9 +343,15 @@ static enum app_end run(struct app_loop *loop, struct segman_error *error)
             return APP_END_STOPPED;
         case PIPE_ERROR:
             return APP_END_READ;
+        case PIPE_TIMEOUT:
+        case PIPE_LOST:
+            if (!finish_oldest(loop, error))
+                return APP_END_FAILED;
+            continue;
         case PIPE_FRAME:
             break;
         }
+        taken++;
         bool good = feed(loop, &frame, error);
         pipe_frame_release(&frame);
         if (!good)

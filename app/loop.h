@@ -5,6 +5,8 @@
  *
  *   read -> begin, copy planes -> submit -> [slots in flight] -> wait -> deliver -> release
  *
+ * Of a live source, results are delivered as soon as they are there: nothing waits for a frame that may not come.
+ *
  * When the source's format changes midway, the frames in flight are finished and a new session is
  * made for the new format.
  */
@@ -23,6 +25,7 @@ struct app_delivery {
     struct segman_frame_format view;  /**< of result->view */
     uint64_t index;
     int64_t pts_ns, duration_ns;
+    int64_t captured_ns;    /**< see pipe_frame; -1 where the source is not live */
     const char *name;       /**< image file's name, or "" */
     const uint64_t *counts; /**< [256] pixels by label; NULL unless asked for */
 };
@@ -36,6 +39,7 @@ struct app_loop_params {
     const struct app_options *options;
     struct pipe_source *source;
     enum segman_view view;
+    bool rgb;   /**< views in RGBA, whatever the frames are: exactly the RGB that the network saw */
     bool count; /**< fill app_delivery.counts */
     bool legend;
     const char *const *taps; /**< kept for app_loop_params.first; [n_taps] */
@@ -62,6 +66,7 @@ struct app_loop_report {
     double read, upload, wait, deliver;
     GArray *gpu_ms;  /**< double, one a frame */
     GArray *wall_ms; /**< double, from submission to the result */
+    GArray *age_ms;  /**< double, live: from capture to the result */
 };
 
 struct app_loop;

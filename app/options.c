@@ -28,6 +28,10 @@
 const struct app_option app_option_table[] = {
     {"input", 'i', "INPUT", NULL, NULL, FILES, APP_SEGMENT, TEXT_ONCE(input)},
     {"output", 'o', "OUTPUT", NULL, NULL, FILES, APP_SEGMENT, TEXT_ONCE(output)},
+    {"camera-size", 0, "WxH", NULL, "of a camera (and --camera-rate N, --reconnect S)", FILES, APP_SEGMENT, TEXT(camera_size)},
+    {"camera-rate", 0, "N", NULL, NULL, FILES, APP_SEGMENT, COUNT(camera_rate)},
+    {"reconnect", 0, "SECONDS", NULL, NULL, FILES, APP_SEGMENT, COUNT(reconnect)},
+    {"stream-latency", 0, "MS", NULL, NULL, FILES, APP_SEGMENT, COUNT(stream_latency)},
     {"codec", 0, "NAME", NULL, "auto, h264, h265, av1, vp8, vp9, ffv1 or an encoder", FILES, APP_SEGMENT, TEXT(codec)},
     {"bitrate", 0, "N", NULL, "bits a second, k and M understood", FILES, APP_SEGMENT, COUNT(bitrate)},
     {"frames", 0, "N", NULL, "stop after N frames", FILES, NET_COMMANDS, COUNT(frames)},
@@ -41,7 +45,7 @@ const struct app_option app_option_table[] = {
     {"palette", 0, "NAME|FILE", NULL, "ade20k, coco_stuff164k, cityscapes, okabe_ito, file", LOOK, APP_SEGMENT, TEXT(palette)},
 
     {"no-window", 0, NULL, NULL, "write a file even where there is a display", WINDOW, APP_SEGMENT, FLAG(no_window)},
-    {"fullscreen", 0, NULL, NULL, "start with the whole screen", WINDOW, APP_SEGMENT, FLAG(fullscreen)},
+    {"fullscreen", 0, NULL, NULL, NULL, WINDOW, APP_SEGMENT, FLAG(fullscreen)},
     {"vsync", 0, "HOW", "on|off|adaptive", "on, off or adaptive", WINDOW, APP_SEGMENT, CHOICE(vsync)},
     {"sync", 0, "HOW", "aligned|latest", "masks on their own frame, or on the newest", WINDOW, APP_SEGMENT, CHOICE(sync)},
     {"record", 0, "FILE", NULL, "also write the annotated video", WINDOW, APP_SEGMENT, TEXT_ONCE(record)},
@@ -80,7 +84,8 @@ G_STATIC_ASSERT(G_N_ELEMENTS(app_option_table) <= 64);
 
 void app_options_init(struct app_options *options)
 {
-    *options = (struct app_options){.command = APP_SEGMENT, .opacity = 0.5, .skip_still = -1, .log_level = SEGMAN_LOG_INFO};
+    *options =
+        (struct app_options){.command = APP_SEGMENT, .opacity = 0.5, .reconnect = 60, .skip_still = -1, .log_level = SEGMAN_LOG_INFO};
 }
 
 void app_options_finish(struct app_options *options)

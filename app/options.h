@@ -20,6 +20,11 @@ struct app_options {
     enum app_command command;
     char *input, *output;
 
+    char *camera_size;       /**< WxH; NULL: 1280x720 or the nearest */
+    uint64_t camera_rate;    /**< frames a second; 0: 30 or the nearest */
+    uint64_t reconnect;      /**< seconds for which a lost live input is retried; 0: not at all */
+    uint64_t stream_latency; /**< milliseconds; 0: the source's default */
+
     char *codec;
     uint64_t bitrate; /**< bits a second; 0: the encoder's quality default */
     uint64_t frames;  /**< stop after so many; 0: all (bench: chosen by time) */

@@ -5,8 +5,8 @@
 
 #include <glib.h>
 
-#define DEPTH 4    /* frames ahead */
-#define CALM  0.1  /* weight of a new frame in a running mean */
+#define DEPTH 4   /* frames ahead */
+#define CALM  0.1 /* weight of a new frame in a running mean */
 
 struct app_reader {
     struct app_reader_params params;
@@ -16,7 +16,7 @@ struct app_reader {
     struct app_read queue[DEPTH]; /* guarded, as all below */
     uint32_t first, count;
     bool quit, seeking;
-    bool fruitful;                /* a frame was read since the beginning was sought */
+    bool fruitful; /* a frame was read since the beginning was sought */
     int64_t seek_ns, skip_ns;
     uint32_t era;
     enum pipe_status status;

@@ -11,9 +11,9 @@
 
 struct app_reader_params {
     struct pipe_source *source;
-    bool newest;                /**< a mailbox of one: live sources */
-    bool loop;                  /**< begins again at the end, where the source can be sought */
-    void (*wake)(void *user);   /**< called from the reader's thread when something is to be taken */
+    bool newest;              /**< a mailbox of one: live sources */
+    bool loop;                /**< begins again at the end, where the source can be sought */
+    void (*wake)(void *user); /**< called from the reader's thread when something is to be taken */
     void *user;
 };
 struct app_reader;
@@ -25,8 +25,8 @@ void app_reader_destroy(struct app_reader *reader);
 /** A frame as it was read. */
 struct app_read {
     struct pipe_frame frame;
-    int64_t arrived;  /**< microseconds, monotonic: when the source gave it */
-    uint32_t era;     /**< counts seeks: older frames are stale */
+    int64_t arrived; /**< microseconds, monotonic: when the source gave it */
+    uint32_t era;    /**< counts seeks: older frames are stale */
 };
 /** Takes the oldest frame in the queue; false when it is empty. */
 bool app_reader_take(struct app_reader *reader, struct app_read *read);

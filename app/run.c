@@ -24,6 +24,8 @@ struct run {
     char **taps; /* tensor names of --dump */
     char *sink;  /* what the video sink chose */
     uint64_t corrupt;
+    bool live;
+    struct pipe_live_state state; /* at the end */
 };
 
 /* ---- what to do with no input or no output ------------------------------------------------------------ */
@@ -58,7 +60,11 @@ static bool wants_video(const struct app_options *options)
 /* Without an output of any kind the result goes into the current folder, under a name that is free. */
 static void choose_output(struct run *run, enum pipe_kind kind)
 {
-    const char *extension = kind == PIPE_KIND_IMAGE ? ".png" : kind == PIPE_KIND_IMAGES ? "" : ".mp4";
+    static const char *const extensions[] = {
+        [PIPE_KIND_IMAGE] = ".png", [PIPE_KIND_IMAGES] = "",   [PIPE_KIND_VIDEO] = ".mp4",
+        [PIPE_KIND_TEST] = ".mp4",  [PIPE_KIND_LIVE] = ".mkv", /* what was written of it can be played, whatever ends it */
+    };
+    const char *extension = extensions[kind];
 
     if (run->output || !wants_video(run->options))
         return;
@@ -140,6 +146,7 @@ static struct app_loop *make_loop(struct run *run, struct segman_error *error)
         .options = run->options,
         .source = run->source,
         .view = run->output ? SEGMAN_VIEW_OVERLAY + (enum segman_view)run->options->view : SEGMAN_VIEW_NONE,
+        .rgb = run->output && pipe_output_is_image(run->output),
         .count = run->options->stats != NULL,
         .legend = run->options->legend,
         .taps = (const char *const *)run->taps,
@@ -169,6 +176,7 @@ static int open_all(struct run *run, struct segman_error *error)
 {
     struct app_output_params params;
     struct segman_frame_format view;
+    struct pipe_source_params wish;
 
     run->output = g_strdup(run->options->output ? run->options->output : run->options->record);
     if (!choose_input(run, error))
@@ -177,13 +185,15 @@ static int open_all(struct run *run, struct segman_error *error)
         segman_fail(error, SEGMAN_ERROR_ARGUMENT, "--json and --stats - both want the standard output");
         return APP_EXIT_INIT;
     }
+    if (!app_input_wish(run->options, &wish, error))
+        return APP_EXIT_INIT;
     params = output_params(run);
     if (!app_output_check(&params, run->options->dump, error))
         return APP_EXIT_INIT;
     choose_taps(run);
     if (!app_signals_start(error) || !app_engine_init(&run->engine, run->options, error))
         return APP_EXIT_INIT;
-    run->source = app_input_open(run->input, !wants_video(run->options), error);
+    run->source = app_input_open(run->input, run->options, !wants_video(run->options), false, error);
     if (!run->source)
         return app_signals_received() ? APP_EXIT_SIGNAL : APP_EXIT_INPUT;
     choose_output(run, pipe_source_info(run->source)->kind);
@@ -218,8 +228,8 @@ static int end_code(const struct run *run)
     switch (report->end) {
     case APP_END_STOPPED:
         return app_signals_received() ? APP_EXIT_SIGNAL : APP_EXIT_PARTIAL;
-    case APP_END_READ:
-        return report->frames ? APP_EXIT_PARTIAL : APP_EXIT_INPUT;
+    case APP_END_READ: /* a live input that is not back is an input that cannot be played: scripts start again then */
+        return report->frames && !run->live ? APP_EXIT_PARTIAL : APP_EXIT_INPUT;
     case APP_END_FAILED:
         return APP_EXIT_PARTIAL;
     default:
@@ -239,6 +249,9 @@ static void report_end(const struct run *run)
                 report->skipped, report->frames);
     if (run->corrupt)
         app_log(SEGMAN_LOG_WARNING, "%" G_GUINT64_FORMAT " frames of the input were damaged and left out", run->corrupt);
+    if (run->live)
+        app_log(SEGMAN_LOG_INFO, "live: %" G_GUINT64_FORMAT " frames came, %" G_GUINT64_FORMAT " gave way to newer ones, lost %u times",
+                run->state.received, run->state.replaced, run->state.losses);
     if (report->dropped)
         app_log(SEGMAN_LOG_WARNING, "%" G_GUINT64_FORMAT " frames did not fit the output and were left out", report->dropped);
     if (!report->frames && report->end == APP_END_INPUT)
@@ -255,6 +268,15 @@ static json_t *session_json(const struct run *run)
                      (int)session->frame.height, "network", (int)session->net_width, (int)session->net_height, "crop", (int)session->crop);
 }
 
+/* age_ms: from a frame's capture until its result was there. */
+static json_t *live_json(const struct run *run)
+{
+    const GArray *age_ms = app_loop_report(run->loop)->age_ms;
+
+    return json_pack("{sI sI si so}", "received", (json_int_t)run->state.received, "replaced", (json_int_t)run->state.replaced, "losses",
+                     (int)run->state.losses, "age_ms", app_samples_json((const double *)age_ms->data, age_ms->len, false));
+}
+
 static void print_json(const struct run *run, int code)
 {
     const struct app_loop_report *report = app_loop_report(run->loop);
@@ -265,6 +287,8 @@ static void print_json(const struct run *run, int code)
                              "corrupt", (json_int_t)run->corrupt, "seconds", report->elapsed, "fps", fps);
 
     json_object_set_new(root, "session", session_json(run));
+    if (run->live)
+        json_object_set_new(root, "live", live_json(run));
     json_object_set_new(root, "gpu_ms", app_samples_json((const double *)report->gpu_ms->data, report->gpu_ms->len, false));
     json_object_set_new(root, "latency_ms", app_samples_json((const double *)report->wall_ms->data, report->wall_ms->len, false));
     json_object_set_new(
@@ -283,6 +307,7 @@ static int run_all(struct run *run)
     if (end == APP_END_FAILED || end == APP_END_READ)
         app_engine_explain(&error);
     run->corrupt = pipe_source_corrupt(run->source);
+    run->live = pipe_source_live_state(run->source, &run->state);
     run->sink = g_strdup(app_output_describe(run->files));
     report_end(run);
     code = end_code(run);

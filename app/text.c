@@ -123,10 +123,6 @@ bool app_text_set(struct app_text *text, const char *markup, double font, const 
 
 struct segman_overlay app_text_overlay(const struct app_text *text, int32_t x, int32_t y)
 {
-    return (struct segman_overlay){.rgba = text->width ? text->rgba : NULL,
-                                   .width = text->width,
-                                   .height = text->height,
-                                   .stride = text->width * 4,
-                                   .x = x,
-                                   .y = y};
+    return (struct segman_overlay){
+        .rgba = text->width ? text->rgba : NULL, .width = text->width, .height = text->height, .stride = text->width * 4, .x = x, .y = y};
 }

@@ -12,7 +12,7 @@
 /** A text and its picture; drawn anew only when the text or its size changes. Zeroed: no text. */
 struct app_text {
     char *text;
-    double font;    /**< pixels */
+    double font; /**< pixels */
     uint8_t *rgba;
     size_t capacity;
     uint32_t width, height;

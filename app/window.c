@@ -39,8 +39,7 @@ static bool open_engine(struct app_window *w)
 {
     g_autofree char *title = g_strdup_printf("%s - segman", w->input);
 
-    if (!app_display_open(&w->display, title, &w->error) ||
-        !app_engine_init_window(&w->engine, w->options, &w->display.surface, &w->error))
+    if (!app_display_open(&w->display, title, &w->error) || !app_engine_init_window(&w->engine, w->options, &w->display.surface, &w->error))
         return app_window_fail(w, APP_EXIT_INIT);
     w->style = w->engine.look.style;
     return true;
@@ -50,7 +49,7 @@ static bool open_source(struct app_window *w)
 {
     const struct pipe_source_info *info;
 
-    w->source = app_input_open(w->input, !w->options->record, &w->error);
+    w->source = app_input_open(w->input, w->options, !w->options->record, true, &w->error);
     if (!w->source)
         return app_window_fail(w, app_signals_received() ? APP_EXIT_SIGNAL : APP_EXIT_INPUT);
     info = pipe_source_info(w->source);
@@ -108,6 +107,7 @@ static void init(struct app_window *w, const struct app_options *options)
     w->options = options;
     w->view = SEGMAN_VIEW_OVERLAY + (enum segman_view)options->view;
     w->view_before = w->view;
+    w->latest = options->sync == APP_SYNC_LATEST;
     w->legend_on = options->legend || !options->input;
     w->osd_level = APP_OSD_LINE;
     w->legend_frame = UINT64_MAX;
@@ -130,7 +130,7 @@ static int wait_ms(const struct app_window *w)
 {
     if (window_in_flight(w) || w->changed)
         return 0;
-    if (w->ready.valid && !w->paused)
+    if ((w->ready.valid || w->has_held) && !w->paused)
         return 2;
     return w->paused || w->still ? 50 : 10;
 }

@@ -80,12 +80,14 @@ struct app_window {
     uint64_t submitted, finished;
     uint32_t era, oldest_era; /* of the frame last submitted; older ones are not shown */
     struct window_clock clock;
-    double lead_ms; /* from submission to result, running mean */
-    int64_t fed;    /* when a frame was last submitted */
+    uint32_t picture; /* slot that is seen: with --sync latest the newest one, whose labels are still to come */
+    bool latest;      /* --sync latest */
+    double lead_ms;   /* from submission to result, running mean */
+    int64_t fed;      /* when a frame was last submitted */
 
     bool timed, still; /* frames have their times; there is one frame only */
     bool paused, quit, ended, fed_all;
-    uint32_t steps;    /* frames to be shown although paused */
+    uint32_t steps; /* frames to be shown although paused */
     enum segman_view view;
     bool confidence_before; /* view to return to from c: view_before */
     enum segman_view view_before;
@@ -101,8 +103,8 @@ struct app_window {
     int32_t mouse_x, mouse_y; /* pixels of the window */
     bool changed;             /* to be drawn anew */
     bool minimised;
-    uint32_t width, height;   /* of the swapchain that overlays were placed for */
-    int64_t drawn;            /* when it was last drawn */
+    uint32_t width, height; /* of the swapchain that overlays were placed for */
+    int64_t drawn;          /* when it was last drawn */
 
     int exit_code;
     struct segman_error error;

@@ -22,7 +22,7 @@ struct segman_present window_present(const struct app_window *w)
 
     return (struct segman_present){
         .empty = !w->shown.valid,
-        .picture = w->shown.result.slot,
+        .picture = w->picture,
         .labels = w->shown.result.slot,
         .view = w->view,
         .style = &w->style,

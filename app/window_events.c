@@ -106,10 +106,22 @@ static const struct {
     bool repeats; /* while it is held down */
     void (*act)(struct app_window *w);
 } keys[] = {
-    {'q', false, quit},         {' ', false, toggle_pause},         {'p', false, toggle_pause},      {'.', true, window_step},
-    {',', true, step_back},     {'f', false, fullscreen},    {'s', false, window_screenshot}, {'i', false, statistics},
-    {'O', false, display_line}, {'o', false, display_line},  {'?', false, help},       {'m', false, next_view},
-    {'+', true, opacity_up},    {'=', true, opacity_up},     {'-', true, opacity_down}, {'l', false, legend},
+    {'q', false, quit},
+    {' ', false, toggle_pause},
+    {'p', false, toggle_pause},
+    {'.', true, window_step},
+    {',', true, step_back},
+    {'f', false, fullscreen},
+    {'s', false, window_screenshot},
+    {'i', false, statistics},
+    {'O', false, display_line},
+    {'o', false, display_line},
+    {'?', false, help},
+    {'m', false, next_view},
+    {'+', true, opacity_up},
+    {'=', true, opacity_up},
+    {'-', true, opacity_down},
+    {'l', false, legend},
     {'c', false, confidence},
 };
 

@@ -90,7 +90,7 @@ static bool may_feed(const struct app_window *w)
 {
     uint32_t flying = segman_session_in_flight(w->session);
 
-    if (w->fed_all || flying >= WINDOW_FLIGHT || in_use(w) >= WINDOW_SLOTS)
+    if (w->fed_all || flying >= (w->latest ? 1 : WINDOW_FLIGHT) || in_use(w) >= WINDOW_SLOTS)
         return false;
     return !w->paused || w->steps > flying + w->ready.valid;
 }
@@ -98,7 +98,8 @@ static bool may_feed(const struct app_window *w)
 /* A frame that would be finished after its time makes room for a later one, unless all of them are to be written. */
 static bool too_late(struct app_window *w, int64_t now)
 {
-    int64_t target = clock_pts(w, now) + (int64_t)(w->lead_ms * 1e6) - frame_ns(w) / 2;
+    double lead_ms = w->latest ? 0 : w->lead_ms; /* the newest picture is shown before the network has run */
+    int64_t target = clock_pts(w, now) + (int64_t)(lead_ms * 1e6) - frame_ns(w) / 2;
     int64_t patience = MAX(LEAST_PATIENCE, (int64_t)(2e3 * w->lead_ms));
 
     if (!w->timed || w->record || w->paused || !w->clock.running || w->held.era != w->era)
@@ -117,6 +118,27 @@ static void copy_planes(const struct segman_planes *to, const struct pipe_frame 
     }
 }
 
+/* With --sync latest the picture is drawn at its time, ahead of the network, with the labels that there are. */
+static bool too_early(const struct app_window *w, int64_t now)
+{
+    return w->latest && w->timed && !w->paused && w->clock.running && w->held.era == w->era && w->held.frame.pts_ns > clock_pts(w, now);
+}
+
+static bool preview(struct app_window *w)
+{
+    int64_t now = g_get_monotonic_time();
+
+    if (!w->latest || !w->shown.valid)
+        return true;
+    if (!segman_session_preview(w->session, &w->picture, &w->error))
+        return false;
+    if (!w->clock.running || w->held.era != w->era)
+        set_clock(w, w->held.frame.pts_ns, now);
+    w->clock.running = !w->paused;
+    w->changed = true;
+    return window_draw(w);
+}
+
 static bool submit(struct app_window *w)
 {
     int64_t start = g_get_monotonic_time();
@@ -127,6 +149,7 @@ static bool submit(struct app_window *w)
     if (!segman_session_begin(w->session, &planes, &w->error))
         return false;
     copy_planes(&planes, frame);
+    app_osd_note(&w->osd.upload_ms, (double)(g_get_monotonic_time() - start) / 1e3);
     *ticket = (struct window_ticket){.index = frame->index,
                                      .pts_ns = frame->pts_ns,
                                      .duration_ns = frame->duration_ns,
@@ -136,10 +159,9 @@ static bool submit(struct app_window *w)
     g_strlcpy(ticket->name, frame->name, sizeof ticket->name);
     if (w->era != w->held.era)
         segman_session_reset_history(w->session); /* sought, or begun again */
-    if (!segman_session_submit(w->session, w->submitted, &w->error))
+    if (!preview(w) || !segman_session_submit(w->session, w->submitted, &w->error))
         return false;
     w->fed = g_get_monotonic_time();
-    app_osd_note(&w->osd.upload_ms, (double)(w->fed - start) / 1e3);
     w->era = w->held.era;
     w->submitted++;
     w->fed_all = w->options->frames && w->submitted >= w->options->frames;
@@ -178,6 +200,8 @@ static int feed_one(struct app_window *w)
             return -1;
         w->submitted = 0;
     }
+    if (too_early(w, g_get_monotonic_time()))
+        return 0;
     bool good = submit(w);
     release_held(w);
     return good ? 1 : -1;
@@ -216,7 +240,7 @@ static bool is_due(const struct app_window *w, int64_t now)
 {
     const struct window_ticket *next = &w->ready.ticket, *last = &w->shown.ticket;
 
-    if (next->era < w->oldest_era || !w->shown.valid)
+    if (next->era < w->oldest_era || !w->shown.valid || (w->latest && !w->paused))
         return true;
     if (w->paused)
         return w->steps > 0;
@@ -237,11 +261,14 @@ static void show(struct app_window *w, int64_t now)
         segman_session_release(w->session);
     w->shown = w->ready;
     w->ready.valid = false;
+    w->picture = w->shown.result.slot; /* nothing newer is in flight: with --sync latest there is one at a time */
     w->changed = true;
     if (stale)
         return;
     if (w->paused && w->steps)
         w->steps--;
+    if (w->latest && w->clock.running)
+        return; /* it runs by the pictures */
     /* A frame that is much too late moves the clock: time does not run away from a slow network that writes every frame. */
     if (!w->clock.running || again || w->paused || clock_pts(w, now) - w->shown.ticket.pts_ns > 2000000000)
         set_clock(w, w->shown.ticket.pts_ns, now);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** bytes.h: big-endian numbers at any address (GST_READ_UINT32_BE and the like load whole words, aligned or not). */
+/** bytes.h: big-endian numbers at any address. */
 #ifndef PIPELINE_BYTES_H
 #define PIPELINE_BYTES_H
 
@@ -15,16 +15,16 @@ static inline uint64_t get64(const uint8_t *p)
     return (uint64_t)get32(p) << 32 | get32(p + 4);
 }
 
-static inline void put32(uint8_t *p, uint32_t value)
+static inline void set32(uint8_t *p, uint32_t value)
 {
     for (int i = 0; i < 4; i++)
         p[i] = (uint8_t)(value >> (24 - 8 * i));
 }
 
-static inline void put64(uint8_t *p, uint64_t value)
+static inline void set64(uint8_t *p, uint64_t value)
 {
-    put32(p, (uint32_t)(value >> 32));
-    put32(p + 4, (uint32_t)value);
+    set32(p, (uint32_t)(value >> 32));
+    set32(p + 4, (uint32_t)value);
 }
 
 #endif

@@ -2,12 +2,14 @@
 /*
  * One GStreamer pipeline from an input to mapped frames:
  *
- *   uridecodebin -> videoconvert -> caps -> videoflip -> appsink        (input.c, plug.c; tail.c)
+ *   uridecodebin -> videoconvert -> caps -> videoflip -> appsink        (tail.c)
  *               \-> appsink for each other stream                       (passthrough.c)
  *
  * GStreamer's threads only fill queues and set flags under the lock; whoever reads waits on the condition.
  */
 #include "decoder.h"
+
+#include <string.h>
 
 /* After an error, how long frames that were decoded before it may take to come out. */
 enum { GRACE_MS = 500, QUEUE_FRAMES = 4, IN_FLIGHT = 100, OPEN_SECONDS = 60 };
@@ -49,10 +51,15 @@ static GstBusSyncReply on_message(GstBus *bus, GstMessage *message, gpointer use
 static GstFlowReturn on_new_sample(GstAppSink *appsink, gpointer user)
 {
     struct pipe_decoder *d = user;
+    bool live;
     (void)appsink;
     g_mutex_lock(&d->lock);
-    g_cond_broadcast(&d->cond);
+    live = d->params.mailbox != NULL;
+    if (!live)
+        g_cond_broadcast(&d->cond);
     g_mutex_unlock(&d->lock);
+    if (live)
+        pipe_capture_sample(d);
     return GST_FLOW_OK;
 }
 
@@ -66,10 +73,81 @@ static void on_eos(GstAppSink *appsink, gpointer user)
     g_mutex_unlock(&d->lock);
 }
 
+void pipe_decoder_ready(struct pipe_decoder *d)
+{
+    g_mutex_lock(&d->lock);
+    d->ready = true;
+    g_cond_broadcast(&d->cond);
+    g_mutex_unlock(&d->lock);
+}
+
+static void on_no_more_pads(GstElement *element, gpointer user)
+{
+    (void)element;
+    pipe_decoder_ready(user);
+}
+
+static void link_video(struct pipe_decoder *d, GstPad *pad)
+{
+    GstPad *sink;
+    if (d->linked) {
+        pipe_log(SEGMAN_LOG_WARNING, "%s has several video streams: only the first is used", d->name);
+        return;
+    }
+    sink = gst_element_get_static_pad(d->tail, "sink");
+    d->linked = gst_pad_link(pad, sink) == GST_PAD_LINK_OK;
+    gst_object_unref(sink);
+}
+
+void pipe_decoder_link(struct pipe_decoder *d, GstPad *pad)
+{
+    GstCaps *caps = gst_pad_get_current_caps(pad);
+    const char *name;
+
+    if (!caps)
+        caps = gst_pad_query_caps(pad, NULL);
+    name = gst_caps_get_size(caps) ? gst_structure_get_name(gst_caps_get_structure(caps, 0)) : "";
+    if (g_str_has_prefix(name, "video/x-raw")) {
+        link_video(d, pad);
+    } else {
+        struct pipe_stream *stream = d->video_only ? NULL : pipe_stream_create(d->pipeline, pad, d->absolute);
+        g_mutex_lock(&d->lock);
+        d->other++;
+        d->has_audio = d->has_audio || g_str_has_prefix(name, "audio/");
+        if (stream)
+            g_ptr_array_add(d->streams, stream);
+        g_mutex_unlock(&d->lock);
+    }
+    gst_caps_unref(caps);
+}
+
+static void on_pad_added(GstElement *element, GstPad *pad, gpointer user)
+{
+    (void)element;
+    pipe_decoder_link(user, pad);
+}
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+static bool add_uri(struct pipe_decoder *d, const char *uri, struct segman_error *error)
+{
+    GstElement *element = gst_element_factory_make("uridecodebin", NULL);
+    if (!element)
+        return segman_fail(error, SEGMAN_ERROR_UNSUPPORTED, "GStreamer lacks uridecodebin (Debian package gstreamer1.0-plugins-base)");
+    g_object_set(element, "uri", uri, NULL);
+    pipe_plug(d, element);
+    g_signal_connect(element, "pad-added", G_CALLBACK(on_pad_added), d);
+    g_signal_connect(element, "no-more-pads", G_CALLBACK(on_no_more_pads), d);
+    gst_bin_add(GST_BIN(d->pipeline), element);
+    return true;
+}
+
 static bool build(struct pipe_decoder *d, const struct pipe_input *input, const char *file, struct segman_error *error)
 {
     GstAppSinkCallbacks callbacks = {.eos = on_eos, .new_sample = on_new_sample};
     GstBus *bus;
+    char *uri = NULL;
+    bool ok;
 
     d->pipeline = gst_object_ref_sink(gst_pipeline_new(NULL));
     d->tail = pipe_tail_create(d, error);
@@ -78,18 +156,33 @@ static bool build(struct pipe_decoder *d, const struct pipe_input *input, const 
     gst_bin_add(GST_BIN(d->pipeline), d->tail);
     g_object_set(d->appsink, "max-buffers", d->live ? 1 : QUEUE_FRAMES, "drop", d->live, NULL);
     gst_app_sink_set_callbacks(GST_APP_SINK(d->appsink), &callbacks, d, NULL);
+    if (d->live) { /* its times are then on the clock that everything else here uses */
+        GstClock *clock = gst_system_clock_obtain();
+        gst_pipeline_use_clock(GST_PIPELINE(d->pipeline), clock);
+        gst_object_unref(clock);
+    }
     bus = gst_pipeline_get_bus(GST_PIPELINE(d->pipeline));
     gst_bus_set_sync_handler(bus, on_message, d, NULL);
     gst_object_unref(bus);
-    return pipe_input_add(d, input, file, error);
+    if (input->type == PIPE_INPUT_TEST)
+        return pipe_decoder_add_test(d, input->uri, error);
+    if (input->type == PIPE_INPUT_CAMERA)
+        return pipe_camera_add(d, error);
+    if (d->image && d->path && pipe_probe_wants_pixbuf(d->path))
+        return pipe_decoder_add_pixbuf(d, error);
+    uri = file ? gst_filename_to_uri(file, NULL) : g_strdup(input->uri);
+    ok = uri ? add_uri(d, uri, error) : segman_fail(error, SEGMAN_ERROR_IO, "cannot open %s", d->name);
+    g_free(uri);
+    return ok;
 }
 
 /* ---- frames ---------------------------------------------------------------------------------- */
 
-/** Waits, with the lock held, until there is a sample, or there will be none: NULL then. */
-static GstSample *wait_sample(struct pipe_decoder *d, bool opening)
+/** Waits, with the lock held, until there is a sample, or there will be none, or not by limit_us: NULL then. */
+static GstSample *wait_sample(struct pipe_decoder *d, bool opening, gint64 limit_us)
 {
     gint64 grace = 0, patience = opening ? g_get_monotonic_time() + OPEN_SECONDS * G_TIME_SPAN_SECOND : G_MAXINT64;
+    d->timed_out = false;
     for (;;) {
         GstSample *sample;
         bool ended = d->eos || d->trouble.error; /* read before the queue: what came before them is in it by now */
@@ -111,18 +204,22 @@ static GstSample *wait_sample(struct pipe_decoder *d, bool opening)
                 return NULL;
             g_cond_wait_until(&d->cond, &d->lock, grace);
         } else {
-            /* The time limit only guards against a frame that came between the pull and the wait. */
-            g_cond_wait_until(&d->cond, &d->lock, g_get_monotonic_time() + 20 * G_TIME_SPAN_MILLISECOND);
+            gint64 now = g_get_monotonic_time();
+            d->timed_out = now >= limit_us;
+            if (d->timed_out)
+                return NULL;
+            /* The 20 ms only guard against a frame that came between the pull and the wait. */
+            g_cond_wait_until(&d->cond, &d->lock, MIN(limit_us, now + 20 * G_TIME_SPAN_MILLISECOND));
         }
     }
 }
 
 /** Skips, and counts, frames that the decoder marked as damaged. */
-static GstSample *next_sample(struct pipe_decoder *d, bool opening)
+static GstSample *next_sample(struct pipe_decoder *d, bool opening, gint64 limit_us)
 {
     GstSample *sample;
     g_mutex_lock(&d->lock);
-    while ((sample = wait_sample(d, opening))) {
+    while ((sample = wait_sample(d, opening, limit_us))) {
         d->frames++;
         if (!GST_BUFFER_FLAG_IS_SET(gst_sample_get_buffer(sample), GST_BUFFER_FLAG_CORRUPTED))
             break;
@@ -138,7 +235,11 @@ static bool explain_no_frame(struct pipe_decoder *d, struct segman_error *error)
     bool no_video;
     g_mutex_lock(&d->lock);
     no_video = d->ready && !d->linked && d->other && !d->trouble.missing[0];
-    if (no_video)
+    if (pipe_camera_explain(d, error))
+        ;
+    else if (d->timed_out)
+        segman_fail(error, SEGMAN_ERROR_IO, "%s sent no frame within %d seconds", d->name, pipe_capture_patience(d));
+    else if (no_video)
         segman_fail(error, SEGMAN_ERROR_FORMAT, "%s has no video in it, only %s", d->name, d->has_audio ? "audio" : "other streams");
     else if (d->trouble.error || d->trouble.missing[0])
         pipe_trouble_input(&d->trouble, d->name, error);
@@ -148,7 +249,15 @@ static bool explain_no_frame(struct pipe_decoder *d, struct segman_error *error)
     return false;
 }
 
-static bool preroll(struct pipe_decoder *d, struct segman_error *error)
+static bool wait_first(struct pipe_decoder *d)
+{
+    if (d->params.mailbox)
+        return pipe_capture_wait_first(d);
+    d->first = next_sample(d, true, G_MAXINT64);
+    return d->first != NULL;
+}
+
+bool pipe_decoder_start(struct pipe_decoder *d, struct segman_error *error)
 {
     gint64 duration;
     /* A failed state change is told by an error message with the reason, which may still be on its way. */
@@ -157,34 +266,45 @@ static bool preroll(struct pipe_decoder *d, struct segman_error *error)
         d->trouble.error = true;
         g_mutex_unlock(&d->lock);
     }
-    d->first = next_sample(d, true);
-    if (!d->first)
+    if (!wait_first(d))
         return explain_no_frame(d, error);
     if (d->duration_ns < 0 && gst_element_query_duration(d->pipeline, GST_FORMAT_TIME, &duration) && duration > 0)
         d->duration_ns = duration;
     return true;
 }
 
-struct pipe_decoder *pipe_decoder_open(const struct pipe_input *input, const char *file, bool video_only, struct segman_error *error)
+struct pipe_decoder *pipe_decoder_create(const struct pipe_decoder_params *params, struct segman_error *error)
 {
     struct pipe_decoder *d = g_new0(struct pipe_decoder, 1);
+    const struct pipe_input *input = params->input;
+    const char *file = params->file;
 
     g_mutex_init(&d->lock);
     g_cond_init(&d->cond);
     d->streams = g_ptr_array_new_with_free_func((GDestroyNotify)pipe_stream_destroy);
+    d->params = *params;
+    d->params.file = NULL;
     d->name = g_strdup(file ? file : input->name);
     d->path = g_strdup(file ? file : input->path);
-    d->live = input->live;
+    d->live = params->mailbox != NULL;
     d->image = file || input->type == PIPE_INPUT_IMAGE;
-    d->video_only = video_only;
+    d->video_only = params->video_only;
     d->duration_ns = -1;
     d->last_ns = -1;
     d->step_ns = 40 * GST_MSECOND;
-    if (!build(d, input, file, error) || !preroll(d, error)) {
-        pipe_decoder_destroy(d);
-        return NULL;
-    }
-    return d;
+    if (build(d, input, file, error))
+        return d;
+    pipe_decoder_destroy(d);
+    return NULL;
+}
+
+struct pipe_decoder *pipe_decoder_open(const struct pipe_decoder_params *params, struct segman_error *error)
+{
+    struct pipe_decoder *d = pipe_decoder_create(params, error);
+    if (d && pipe_decoder_start(d, error))
+        return d;
+    pipe_decoder_destroy(d);
+    return NULL;
 }
 
 void pipe_decoder_destroy(struct pipe_decoder *d)
@@ -204,24 +324,12 @@ void pipe_decoder_destroy(struct pipe_decoder *d)
     g_clear_object(&d->pipeline);
     g_free(d->name);
     g_free(d->path);
+    g_free(d->camera_id);
+    g_free(d->camera_others);
+    gst_clear_caps(&d->caps);
     g_cond_clear(&d->cond);
     g_mutex_clear(&d->lock);
     g_free(d);
-}
-
-/* The mapping keeps the buffer; the sample goes back at once: appsink changes it at a seek. */
-struct held_frame {
-    GstVideoFrame video;
-};
-
-void pipe_frame_release(struct pipe_frame *frame)
-{
-    struct held_frame *held = frame ? frame->opaque : NULL;
-    if (!held)
-        return;
-    gst_video_frame_unmap(&held->video);
-    g_free(held);
-    frame->opaque = NULL;
 }
 
 /** Time of the frame; guessed from the one before where the file has none. */
@@ -238,26 +346,11 @@ static int64_t frame_time(struct pipe_decoder *d, GstSample *sample)
     return d->last_ns;
 }
 
-static bool map_frame(struct pipe_decoder *d, GstSample *sample, struct pipe_frame *frame)
+static bool is_interlaced(GstSample *sample)
 {
-    struct held_frame *held = g_new0(struct held_frame, 1);
-    GstBuffer *buffer = gst_sample_get_buffer(sample);
     GstVideoInfo info;
-
-    if (!gst_video_info_from_caps(&info, gst_sample_get_caps(sample)) || !pipe_format_from_video_info(&frame->format, &info) ||
-        !gst_video_frame_map(&held->video, &info, buffer, GST_MAP_READ)) {
-        g_free(held);
-        return false;
-    }
-    d->fields = d->fields || GST_VIDEO_INFO_INTERLACE_MODE(&info) != GST_VIDEO_INTERLACE_MODE_PROGRESSIVE;
-    for (guint i = 0; i < GST_VIDEO_FRAME_N_PLANES(&held->video) && i < 3; i++) {
-        frame->plane[i] = GST_VIDEO_FRAME_PLANE_DATA(&held->video, i);
-        frame->stride[i] = (uint32_t)GST_VIDEO_FRAME_PLANE_STRIDE(&held->video, i);
-    }
-    frame->opaque = held;
-    frame->pts_ns = frame_time(d, sample);
-    frame->duration_ns = GST_BUFFER_DURATION_IS_VALID(buffer) ? (int64_t)GST_BUFFER_DURATION(buffer) : -1;
-    return true;
+    return gst_video_info_from_caps(&info, gst_sample_get_caps(sample)) &&
+           GST_VIDEO_INFO_INTERLACE_MODE(&info) != GST_VIDEO_INTERLACE_MODE_PROGRESSIVE;
 }
 
 /** Frames behind the place where reading had to end, by the duration and the rate so far. */
@@ -287,18 +380,20 @@ static enum pipe_status end_status(struct pipe_decoder *d, struct segman_error *
     return status;
 }
 
-enum pipe_status pipe_decoder_read(struct pipe_decoder *d, struct pipe_frame *frame, struct segman_error *error)
+enum pipe_status pipe_decoder_read(struct pipe_decoder *d, int64_t timeout_ns, struct pipe_frame *frame, struct segman_error *error)
 {
     GstSample *sample = d->first;
     bool mapped;
 
     d->first = NULL;
-    *frame = (struct pipe_frame){.duration_ns = -1};
+    *frame = (struct pipe_frame){.duration_ns = -1, .captured_ns = -1};
     if (!sample)
-        sample = next_sample(d, false);
+        sample = next_sample(d, false, timeout_ns < 0 ? G_MAXINT64 : g_get_monotonic_time() + timeout_ns / 1000);
     if (!sample)
-        return end_status(d, error);
-    mapped = map_frame(d, sample, frame);
+        return d->timed_out ? PIPE_TIMEOUT : end_status(d, error);
+    mapped = pipe_frame_map(frame, sample);
+    d->fields = d->fields || is_interlaced(sample);
+    frame->pts_ns = frame_time(d, sample);
     gst_sample_unref(sample);
     if (mapped)
         return PIPE_FRAME;
@@ -338,5 +433,5 @@ uint64_t pipe_decoder_unread(struct pipe_decoder *d)
 
 GstCaps *pipe_decoder_caps(struct pipe_decoder *d)
 {
-    return d->first ? gst_sample_get_caps(d->first) : NULL;
+    return d->first ? gst_sample_get_caps(d->first) : d->caps;
 }

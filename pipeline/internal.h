@@ -4,8 +4,11 @@
  *
  *   source.c       the public source: kinds, frames handed out, corrupt frames
  *   probe.c        what an input is, from its content
- *   decoder.[ch]   one GStreamer pipeline from a URI to mapped frames; input.c, plug.c and tail.c: its two ends; seek.c;
- *                  mp4_head.c: what demuxers do not tell
+ *   decoder.[ch]   one GStreamer pipeline from a URI to mapped frames; plug.c and tail.c: its two ends; seek.c; mp4_head.c: what
+ *                  the MP4 demuxer does not tell; heads.c: other heads
+ *   frame.c        a sample as a mapped frame
+ *   live.[ch]      live sources: mailbox, loss, retries;  mailbox.c: its mailbox;  capture.c: a decoder that fills it
+ *   camera.c       a camera into a decoder;  devices.[ch]  which cameras there are;  modes.c: which of its formats
  *   images.c       lists of image files
  *   format.c       caps <-> segman_frame_format, colorimetry, high dynamic range
  *   trouble.c      GStreamer's messages in plain words, with the package to install
@@ -34,7 +37,7 @@ enum pipe_input_type { PIPE_INPUT_URI, PIPE_INPUT_IMAGE, PIPE_INPUT_IMAGES, PIPE
 struct pipe_input {
     enum pipe_input_type type;
     bool live;
-    char *uri;        /* URI, or camera device; what a decoder opens */
+    char *uri;        /* URI, or camera as the user wrote it ("": any); what a decoder opens */
     char *name;       /* as the user wrote it, for messages */
     char *path;       /* local file, else NULL */
     GPtrArray *files; /* of an image sequence: paths */
@@ -47,6 +50,10 @@ bool pipe_probe_file(const char *path, const char *name, bool *image, struct seg
 const char *pipe_probe_exif(const char *path);
 /** Whether a file is a BMP, TIFF or GIF: libav's decoders of these give no frame without a parser, or spin for ever. */
 bool pipe_probe_wants_pixbuf(const char *path);
+
+/* ---- frame.c */
+/** Maps the sample's planes, and keeps its buffer. False where it cannot be mapped, or is in no format of ours. */
+bool pipe_frame_map(struct pipe_frame *frame, GstSample *sample);
 
 /* ---- images.c */
 /** Whether text holds one printf integer conversion, and nothing else to be converted. */
@@ -73,6 +80,7 @@ const char *pipe_package_for_caps(const GstCaps *caps, bool demuxer);
 /** First trouble of a pipeline. Filled by pipe_trouble_message from the bus; guarded by the owner's lock. */
 struct pipe_trouble {
     bool error;
+    bool busy;      /* a device that another program has */
     char text[300]; /* GStreamer's own words, shortened */
     GQuark domain;
     int code;

@@ -7,8 +7,8 @@
  *
  * The moov box is copied with the lists rewritten. It is the last box of the file, so it may grow.
  */
-#include "internal.h"
 #include "bytes.h"
+#include "internal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -48,22 +48,22 @@ static uint64_t length_of(const struct edit *e, uint64_t written)
     return MAX(written - MIN(skip, written), units(wanted(e).length_ns, e->movie_scale));
 }
 
-static void append32(GByteArray *out, uint32_t value)
+static void put32(GByteArray *out, uint32_t value)
 {
     uint8_t bytes[4];
-    put32(bytes, value);
+    set32(bytes, value);
     g_byte_array_append(out, bytes, 4);
 }
 
 static void put_entry(GByteArray *out, bool wide, const struct entry *entry)
 {
     if (wide)
-        append32(out, (uint32_t)(entry->duration >> 32));
-    append32(out, (uint32_t)entry->duration);
+        put32(out, (uint32_t)(entry->duration >> 32));
+    put32(out, (uint32_t)entry->duration);
     if (wide)
-        append32(out, (uint32_t)((uint64_t)entry->media_time >> 32));
-    append32(out, (uint32_t)entry->media_time);
-    append32(out, entry->rate);
+        put32(out, (uint32_t)((uint64_t)entry->media_time >> 32));
+    put32(out, (uint32_t)entry->media_time);
+    put32(out, entry->rate);
 }
 
 static struct entry get_entry(const uint8_t *p, bool wide)
@@ -88,7 +88,7 @@ static void copy_edit_list(struct edit *e, const uint8_t *p, size_t size)
     }
     gap_first = get_entry(p + 8, wide).media_time == -1;
     g_byte_array_append(e->out, p, 4);
-    append32(e->out, count + (start && !gap_first));
+    put32(e->out, count + (start && !gap_first));
     if (start && !gap_first)
         put_entry(e->out, wide, &(struct entry){start, -1, 1 << 16});
     for (uint32_t i = 0; i < count; i++) {
@@ -121,9 +121,9 @@ static void copy_header(struct edit *e, const uint8_t *p, size_t size, size_t na
         duration = length_of(e, duration);
     duration += units(e->what->start_ns, e->movie_scale);
     if (wide)
-        put64(e->out->data + start + at, duration);
+        set64(e->out->data + start + at, duration);
     else
-        put32(e->out->data + start + at, (uint32_t)duration);
+        set32(e->out->data + start + at, (uint32_t)duration);
 }
 
 /** Finds a box among those in p; returns its content. */
@@ -179,7 +179,7 @@ static void copy_box(struct edit *e, const uint8_t *p, size_t box)
         copy_header(e, content, box - 8, 20, 28);
     else
         g_byte_array_append(e->out, content, (guint)(box - 8));
-    put32(e->out->data + start, e->out->len - start);
+    set32(e->out->data + start, e->out->len - start);
     if (trak) {
         e->in_track = false;
         e->track++;
@@ -237,7 +237,7 @@ static GByteArray *rewrite(const uint8_t *p, size_t size, const struct pipe_mp4_
     g_byte_array_append(e.out, p, 8);
     if (e.movie_scale)
         copy_boxes(&e, p + 8, size - 8);
-    put32(e.out->data, e.out->len);
+    set32(e.out->data, e.out->len);
     if (e.movie_scale && !e.failed)
         return e.out;
     g_byte_array_unref(e.out);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What GStreamer's demuxers read wrongly, or do not tell, of a file's header: MP4's for the most part. */
-#include "decoder.h"
+/* What GStreamer's MP4 demuxer reads wrongly, or does not tell, of a file's header. */
 #include "bytes.h"
+#include "decoder.h"
 
 #include <stdio.h>
 #include <string.h>

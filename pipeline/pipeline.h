@@ -26,7 +26,7 @@ enum pipe_kind {
     PIPE_KIND_IMAGE,  /**< one still image */
     PIPE_KIND_IMAGES, /**< a directory or printf pattern of images, in natural order of names */
     PIPE_KIND_VIDEO,  /**< a file or URI that ends */
-    PIPE_KIND_LIVE,   /**< a camera or a network stream: only the newest frame is kept */
+    PIPE_KIND_LIVE,   /**< a camera or an endless network stream: only the newest frame is kept; see "live sources" */
     PIPE_KIND_TEST,   /**< "test" or "test:WIDTHxHEIGHT[@FPS][:FRAMES]": videotestsrc, as fast as it is read */
 };
 
@@ -50,6 +50,13 @@ struct pipe_source_params {
     const char *input; /**< path, URI, "-", directory, printf pattern, "test", camera: see conventions */
     double image_fps;  /**< rate of an image sequence; 0: 25 */
     bool video_only;   /**< other streams are dropped at once: for playing without an output that takes them */
+    /* Live sources only: */
+    uint32_t camera_width, camera_height; /**< wanted of a camera, the nearest that it has is taken; 0: 1280x720 */
+    uint32_t camera_rate;                 /**< frames a second, likewise; 0: 30 */
+    uint32_t latency_ms;                  /**< for how long packets of a network stream may be put in order; 0: 100 */
+    double reconnect_s;                   /**< for how long a lost source is retried; 0: 60; INFINITY: for ever; negative: not at all */
+    double stall_s;                       /**< a source is lost after so long without a frame; 0: 5, and at least ten frames' time */
+    int (*cancelled)(void);               /**< polled while opening: not 0 gives up; NULL: never. Not kept after pipe_source_open. */
 };
 
 struct pipe_source;
@@ -63,16 +70,37 @@ struct pipe_frame {
     struct segman_frame_format format; /**< may change midway: compare with the previous frame's */
     const uint8_t *plane[3];
     uint32_t stride[3];  /**< bytes, any value >= the row's bytes */
-    int64_t pts_ns;      /**< on the source's own clock, from the file's first timestamp on; never negative */
+    int64_t pts_ns;      /**< on the source's own clock, from the file's first timestamp on; never negative;
+                              live: from the first frame's capture, breaks included, and growing */
     int64_t duration_ns; /**< -1 where unknown */
+    int64_t captured_ns; /**< live: when it was captured, or (streams) came in, on the clock of
+                              g_get_monotonic_time() * 1000 (CLOCK_MONOTONIC); else -1 */
     uint64_t index;      /**< 0, 1, ... */
     char name[256];      /**< for images and image sequences: the file's name without folder; else empty */
     void *opaque;
 };
 
-enum pipe_status { PIPE_FRAME, PIPE_END, PIPE_ERROR, PIPE_STOPPED };
-/** Next frame, blocking. PIPE_ERROR: *error says why; frames before it are not lost. Corrupt frames are skipped and counted. */
+enum pipe_status {
+    PIPE_FRAME,
+    PIPE_END,
+    PIPE_ERROR,
+    PIPE_STOPPED,
+    PIPE_TIMEOUT, /**< pipe_source_read_timeout: no frame yet */
+    PIPE_LOST,    /**< pipe_source_read_timeout: the live source is gone and being retried */
+};
+/**
+ * Next frame, blocking. PIPE_ERROR: *error says why; frames before it are not lost. Corrupt frames are skipped and counted.
+ * Of a live source: the newest frame that was not read yet, waiting out a loss; PIPE_ERROR once reconnect_s is over.
+ */
 enum pipe_status pipe_source_read(struct pipe_source *source, struct pipe_frame *frame, struct segman_error *error);
+/**
+ * The same, waiting at most timeout_ns (0: only looks). Live: PIPE_LOST instead of PIPE_TIMEOUT while the source is lost;
+ * the first one of a loss comes at once, the others after the time is over; *error holds the reason. Show the last frame,
+ * and go on reading: PIPE_FRAME says that it is back, maybe in another format. Sources that are not live never time out
+ * when their data is there; image sequences always wait.
+ */
+enum pipe_status pipe_source_read_timeout(struct pipe_source *source, int64_t timeout_ns, struct pipe_frame *frame,
+                                          struct segman_error *error);
 /** Accepts NULL and released frames. */
 void pipe_frame_release(struct pipe_frame *frame);
 /** Makes a blocked pipe_source_read return PIPE_STOPPED; callable from any thread and from a signal watcher (not from a handler). */
@@ -86,7 +114,47 @@ bool pipe_source_seek(struct pipe_source *source, int64_t pts_ns, struct segman_
 /** Frames that could not be decoded, or were damaged, so far. */
 uint64_t pipe_source_corrupt(const struct pipe_source *source);
 
+/* ---- live sources ---------------------------------------------------------------------------- */
+
+/*
+ * A live source reads by itself into a mailbox of one: a frame that nobody took in time is replaced by the next one.
+ * When it is lost (camera unplugged, stream ended, failed, or silent for stall_s) it is opened again and again, with
+ * growing pauses; a camera is found by its stable ID, wherever it is plugged in. Other streams are not passed through.
+ */
+struct pipe_live_state {
+    bool lost;           /**< now */
+    char reason[256];    /**< of the last loss; empty before the first */
+    double lost_s;       /**< since when */
+    uint32_t tries;      /**< to open it again, since then */
+    uint32_t losses;     /**< so far */
+    uint64_t received;   /**< frames that came in */
+    uint64_t replaced;   /**< of those, never read because newer ones came */
+    char camera_id[160]; /**< stable ID of the camera in use; empty for streams */
+};
+/** False, and all zero, where the source is not live. From any thread. */
+bool pipe_source_live_state(struct pipe_source *source, struct pipe_live_state *state);
+
+struct pipe_camera_format {
+    char format[16];           /**< "NV12", "YUY2", "MJPEG", "H.264", ... */
+    uint32_t width, height;    /**< the largest, where the camera has a range */
+    uint32_t fps_num, fps_den; /**< the fastest; 0/1 where unknown */
+};
+struct pipe_camera {
+    char name[128]; /**< as the system shows it */
+    char id[160];   /**< stays the same when it is plugged in elsewhere or after others: for "camera:ID" */
+    char path[64];  /**< "/dev/video0"; empty where there is none */
+    char api[32];   /**< "v4l2", "pipewire", ... */
+    struct pipe_camera_format *formats;
+    size_t n_formats;
+};
+/** Cameras that GStreamer's device providers find (v4l2, PipeWire, ...), each once; those of V4L2 first. None is no failure. */
+bool pipe_list_cameras(struct pipe_camera **cameras, size_t *count, struct segman_error *error);
+void pipe_free_cameras(struct pipe_camera *cameras, size_t count);
+
 /* ---- sink ------------------------------------------------------------------------------------ */
+
+/** Whether an output's name means images (.png, .jpg, a folder, a pattern of them): RGB planes suit those best. */
+bool pipe_output_is_image(const char *path);
 
 struct pipe_sink_params {
     const char *output;                /**< path: .mp4 .m4v .mov .mkv .webm; .png .jpg; a directory (trailing slash) or printf pattern */

@@ -128,6 +128,10 @@ static void on_deep_element_added(GstBin *bin, GstBin *sub, GstElement *element,
     /* Damaged frames come out marked, and are counted, instead of vanishing; and no number of them is the end. */
     set_if_there(element, "output-corrupt", "true");
     set_if_there(element, "max-errors", "-1");
+    if (factory && !strcmp(GST_OBJECT_NAME(factory), "multipartdemux"))
+        g_object_set(element, "single-stream", TRUE, NULL); /* else more of them would be waited for */
+    if (d->live)
+        set_if_there(element, "thread-type", "slice"); /* avdec: a thread a frame holds back as many frames */
 }
 
 /** Stretches the duration in an MP4's header as it is read: mp4_head.c says why. */
@@ -172,15 +176,24 @@ static void on_source_setup(GstElement *element, GstElement *source, gpointer us
         gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_SCHEDULING | GST_PAD_PROBE_TYPE_BUFFER, on_source_data, d, NULL);
     if (pad)
         gst_object_unref(pad);
-    set_if_there(source, "timeout", "10"); /* souphttpsrc: seconds */
+    /* The same word means microseconds to rtspsrc. */
+    if (g_object_class_find_property(G_OBJECT_GET_CLASS(source), "retries"))
+        set_if_there(source, "timeout", "10"); /* souphttpsrc: seconds */
+    if (d->live)
+        pipe_capture_setup(d, source);
+}
+
+void pipe_plug_decodebin(struct pipe_decoder *d, GstElement *decodebin)
+{
+    g_signal_connect(decodebin, "autoplug-select", G_CALLBACK(on_autoplug_select), NULL);
+    g_signal_connect(decodebin, "unknown-type", G_CALLBACK(on_unknown_type), d);
+    g_signal_connect(decodebin, "deep-element-added", G_CALLBACK(on_deep_element_added), d);
 }
 
 void pipe_plug(struct pipe_decoder *d, GstElement *uridecodebin)
 {
     pipe_mp4_head_file(d);
     g_signal_connect(uridecodebin, "autoplug-continue", G_CALLBACK(on_autoplug_continue), NULL);
-    g_signal_connect(uridecodebin, "autoplug-select", G_CALLBACK(on_autoplug_select), NULL);
-    g_signal_connect(uridecodebin, "unknown-type", G_CALLBACK(on_unknown_type), d);
-    g_signal_connect(uridecodebin, "deep-element-added", G_CALLBACK(on_deep_element_added), d);
+    pipe_plug_decodebin(d, uridecodebin);
     g_signal_connect(uridecodebin, "source-setup", G_CALLBACK(on_source_setup), d);
 }

@@ -127,7 +127,7 @@ static bool probe_camera(struct pipe_input *input, const char *text)
     input->live = true;
     if (!strncmp(text, "camera:", 7))
         text += 7;
-    input->uri = g_strdup(!strcmp(text, "camera") || !*text ? "/dev/video0" : text);
+    input->uri = g_strdup(!strcmp(text, "camera") ? "" : text);
     return true;
 }
 
@@ -144,6 +144,8 @@ static bool probe_path(struct pipe_input *input, const char *path, struct segman
     struct stat st;
     bool image = false;
 
+    if (!strncmp(path, "/dev/video", 10) || !strncmp(path, "/dev/v4l/", 9)) /* said to be absent in a camera's words, too */
+        return probe_camera(input, path);
     if (stat(path, &st)) {
         if (errno == ENOENT && pipe_is_pattern(path)) {
             input->type = PIPE_INPUT_IMAGES;
@@ -155,8 +157,6 @@ static bool probe_path(struct pipe_input *input, const char *path, struct segman
     }
     if (S_ISDIR(st.st_mode))
         return probe_folder(input, path, error);
-    if (S_ISCHR(st.st_mode) && strstr(path, "video"))
-        return probe_camera(input, path);
     if (S_ISREG(st.st_mode) && !pipe_probe_file(path, path, &image, error))
         return false;
     input->type = image ? PIPE_INPUT_IMAGE : PIPE_INPUT_URI;

@@ -10,7 +10,7 @@ static bool ends_with(const char *text, const char *end)
     return n >= m && !g_ascii_strcasecmp(text + n - m, end);
 }
 
-static bool is_image_output(const char *path)
+bool pipe_output_is_image(const char *path)
 {
     return ends_with(path, "/") || ends_with(path, ".png") || ends_with(path, ".jpg") || ends_with(path, ".jpeg") ||
            g_file_test(path, G_FILE_TEST_IS_DIR);
@@ -75,7 +75,7 @@ struct pipe_sink *pipe_sink_open(const struct pipe_sink_params *params, struct s
         segman_fail(error, SEGMAN_ERROR_ARGUMENT, "the output %s is the input itself", params->output);
         return NULL;
     }
-    if (is_image_output(params->output))
+    if (pipe_output_is_image(params->output))
         return pipe_sink_image_create(params, error);
     container = pipe_container_of(params->output);
     if (container)

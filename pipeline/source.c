@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The public source: one decoder for a video, one after the other for a sequence of images. */
+/* The public source: one decoder for a video, one after the other for a sequence of images, a live source for what never ends. */
 #include "decoder.h"
+#include "live.h"
 
 #include <math.h>
 #include <string.h>
@@ -16,6 +17,8 @@ struct pipe_source {
     struct pipe_source_params params;
     GMutex lock;                  /* guards decoder's exchange, and the flags */
     struct pipe_decoder *decoder; /* of images: the next file's, opened; NULL: none open */
+    struct pipe_live *live;       /* instead of a decoder */
+    GPtrArray *no_streams;        /* empty: what a live source has to be passed through */
     bool stopped, ended, attached;
     uint64_t frames;     /* handed out */
     uint64_t corrupt;    /* of decoders that are gone */
@@ -42,7 +45,8 @@ static bool open_next_image(struct pipe_source *s, struct segman_error *error)
     struct pipe_decoder *decoder = NULL;
     while (!decoder && s->file < s->input.files->len) {
         const char *path = g_ptr_array_index(s->input.files, s->file++);
-        decoder = pipe_decoder_open(&s->input, path, true, error);
+        struct pipe_decoder_params params = {.input = &s->input, .file = path, .video_only = true};
+        decoder = pipe_decoder_open(&params, error);
         if (!decoder) {
             pipe_log(SEGMAN_LOG_WARNING, "skipped: %s", error->message);
             s->corrupt++;
@@ -66,10 +70,8 @@ static enum pipe_kind kind_of(const struct pipe_input *input)
         return PIPE_KIND_IMAGES;
     case PIPE_INPUT_TEST:
         return PIPE_KIND_TEST;
-    case PIPE_INPUT_CAMERA:
-        return PIPE_KIND_LIVE;
     default:
-        return input->live ? PIPE_KIND_LIVE : PIPE_KIND_VIDEO;
+        return PIPE_KIND_VIDEO;
     }
 }
 
@@ -84,20 +86,20 @@ static void describe_colour(struct pipe_source_info *info, const GstVideoInfo *v
     g_free(text);
 }
 
-static void describe_times(struct pipe_source *s, const GstVideoInfo *video)
+static void describe_times(struct pipe_source *s, const struct pipe_decoder *d, const GstVideoInfo *video)
 {
     struct pipe_source_info *info = &s->info;
     info->fps_num = (uint32_t)MAX(video->fps_n, 0);
     info->fps_den = (uint32_t)MAX(video->fps_d, 1);
     if (info->fps_num / info->fps_den > 1000) /* of a file with a single frame that has no length */
         info->fps_num = 0;
-    info->duration_ns = s->decoder->duration_ns;
+    info->duration_ns = info->kind == PIPE_KIND_LIVE ? -1 : d->duration_ns;
     info->frames = -1;
     if (info->kind == PIPE_KIND_IMAGE)
         info->frames = 1;
     else if (info->duration_ns > 0 && info->fps_num)
         info->frames = (int64_t)gst_util_uint64_scale_round((guint64)info->duration_ns, info->fps_num, info->fps_den * GST_SECOND);
-    if (info->kind == PIPE_KIND_IMAGE || info->kind == PIPE_KIND_LIVE)
+    if (info->kind == PIPE_KIND_IMAGE)
         info->duration_ns = -1;
     if (info->kind == PIPE_KIND_IMAGES) {
         info->frames = s->input.files->len;
@@ -112,13 +114,13 @@ static void describe_times(struct pipe_source *s, const GstVideoInfo *video)
 static bool describe(struct pipe_source *s, struct segman_error *error)
 {
     struct pipe_source_info *info = &s->info;
-    struct pipe_decoder *d = s->decoder;
+    struct pipe_decoder *d = s->live ? pipe_live_decoder(s->live) : s->decoder;
     GstVideoInfo video;
 
-    info->kind = kind_of(&s->input);
+    info->kind = s->live ? PIPE_KIND_LIVE : kind_of(&s->input);
     if (!gst_video_info_from_caps(&video, pipe_decoder_caps(d)) || !pipe_format_from_video_info(&info->format, &video))
         return segman_fail(error, SEGMAN_ERROR_FORMAT, "frames of %s have an unknown format", s->input.name);
-    describe_times(s, &video);
+    describe_times(s, d, &video);
     describe_colour(info, &video, d->hdr);
     info->par_num = (uint32_t)MAX(video.par_n, 1);
     info->par_den = (uint32_t)MAX(video.par_d, 1);
@@ -135,6 +137,42 @@ static bool describe(struct pipe_source *s, struct segman_error *error)
     return true;
 }
 
+/** What comes over HTTP without an end in sight is live, like a network camera's pictures; a file on a server is a file. */
+static bool is_endless(struct pipe_source *s)
+{
+    struct pipe_decoder *d = s->decoder;
+    gint64 bytes = -1;
+    GstQuery *query;
+    gboolean seekable = FALSE;
+
+    if (!gst_uri_has_protocol(s->input.uri, "http") && !gst_uri_has_protocol(s->input.uri, "https"))
+        return false;
+    if (d->duration_ns > 0 || (gst_element_query_duration(d->pipeline, GST_FORMAT_BYTES, &bytes) && bytes > 0))
+        return false;
+    query = gst_query_new_seeking(GST_FORMAT_TIME);
+    if (gst_element_query(d->pipeline, query))
+        gst_query_parse_seeking(query, NULL, &seekable, NULL, NULL);
+    gst_query_unref(query);
+    return !seekable;
+}
+
+static bool open_video(struct pipe_source *s, const struct pipe_source_params *wish, struct segman_error *error)
+{
+    struct pipe_decoder_params params = {.input = &s->input, .video_only = wish->video_only || s->input.type == PIPE_INPUT_IMAGE};
+    struct pipe_decoder *decoder;
+
+    s->current = s->input.path;
+    if (!s->input.live) {
+        s->decoder = pipe_decoder_open(&params, error);
+        if (!s->decoder || s->input.type != PIPE_INPUT_URI || !is_endless(s))
+            return s->decoder != NULL;
+    }
+    decoder = s->decoder;
+    s->decoder = NULL;
+    s->live = pipe_live_create(&s->input, wish, decoder, error);
+    return s->live != NULL;
+}
+
 struct pipe_source *pipe_source_open(const struct pipe_source_params *params, struct segman_error *error)
 {
     struct pipe_source *s = g_new0(struct pipe_source, 1);
@@ -143,20 +181,14 @@ struct pipe_source *pipe_source_open(const struct pipe_source_params *params, st
     if (!error)
         error = &scratch;
     g_mutex_init(&s->lock);
+    s->no_streams = g_ptr_array_new();
     s->params = *params;
     s->params.input = NULL;
     s->image_fps = params->image_fps > 0 ? params->image_fps : 25;
     if (!pipe_input_probe(&s->input, params->input, error))
         goto fail;
-    if (s->input.files) {
-        if (!open_next_image(s, error))
-            goto fail;
-    } else {
-        s->decoder = pipe_decoder_open(&s->input, NULL, params->video_only || s->input.type == PIPE_INPUT_IMAGE, error);
-        s->current = s->input.path;
-        if (!s->decoder)
-            goto fail;
-    }
+    if (!(s->input.files ? open_next_image(s, error) : open_video(s, params, error)))
+        goto fail;
     if (!describe(s, error))
         goto fail;
     return s;
@@ -170,6 +202,8 @@ void pipe_source_destroy(struct pipe_source *s)
     if (!s)
         return;
     pipe_decoder_destroy(s->decoder);
+    pipe_live_destroy(s->live);
+    g_ptr_array_unref(s->no_streams);
     pipe_input_finish(&s->input);
     g_mutex_clear(&s->lock);
     g_free(s);
@@ -185,7 +219,7 @@ const struct pipe_source_info *pipe_source_info(const struct pipe_source *s)
 static bool too_many_corrupt(struct pipe_source *s, struct segman_error *error)
 {
     /* Of what could be read: a file that ends too early is not a reason to throw away its start. */
-    uint64_t corrupt = s->corrupt + (s->decoder ? pipe_decoder_corrupt(s->decoder) : 0), all = corrupt + s->frames;
+    uint64_t corrupt = pipe_source_corrupt(s) - (s->decoder ? pipe_decoder_unread(s->decoder) : 0), all = corrupt + s->frames;
     if (all < CORRUPT_LEAST || corrupt * 2 <= all)
         return false;
     segman_fail(error, SEGMAN_ERROR_FORMAT, "%s is too damaged: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " frames could not be decoded",
@@ -200,7 +234,7 @@ static void discard_unwanted(struct pipe_source *s)
     g_mutex_lock(&s->lock);
     attached = s->attached;
     g_mutex_unlock(&s->lock);
-    if (attached || s->frames < PATIENCE_FRAMES)
+    if (attached || s->live || s->frames < PATIENCE_FRAMES)
         return;
     for (guint i = 0; i < s->decoder->streams->len; i++)
         pipe_stream_discard(g_ptr_array_index(s->decoder->streams, i));
@@ -245,34 +279,52 @@ static enum pipe_status read_image_of_sequence(struct pipe_source *s, struct pip
     if (s->frames && !open_next_image(s, error))
         return is_stopped(s) ? PIPE_STOPPED : PIPE_END;
     if (!is_stopped(s))
-        status = pipe_decoder_read(s->decoder, frame, error);
+        status = pipe_decoder_read(s->decoder, -1, frame, error);
     return is_stopped(s) && status != PIPE_FRAME ? PIPE_STOPPED : status;
 }
 
-enum pipe_status pipe_source_read(struct pipe_source *s, struct pipe_frame *frame, struct segman_error *error)
+static enum pipe_status read_any(struct pipe_source *s, int64_t timeout_ns, struct pipe_frame *frame, struct segman_error *error)
+{
+    if (s->input.files)
+        return read_image_of_sequence(s, frame, error);
+    return s->live ? pipe_live_read(s->live, timeout_ns, frame, error) : pipe_decoder_read(s->decoder, timeout_ns, frame, error);
+}
+
+/** timeout_ns: negative waits for ever. */
+static enum pipe_status read_frame(struct pipe_source *s, int64_t timeout_ns, struct pipe_frame *frame, struct segman_error *error)
 {
     struct segman_error scratch;
     enum pipe_status status;
 
     if (!error)
         error = &scratch;
-    *frame = (struct pipe_frame){.duration_ns = -1};
+    *frame = (struct pipe_frame){.duration_ns = -1, .captured_ns = -1};
     if (is_stopped(s))
         return PIPE_STOPPED;
     if (s->ended)
         return PIPE_END;
-    status = s->input.files ? read_image_of_sequence(s, frame, error) : pipe_decoder_read(s->decoder, frame, error);
+    status = read_any(s, timeout_ns, frame, error);
     if (status == PIPE_FRAME)
         name_frame(s, frame);
-    if ((status == PIPE_FRAME || status == PIPE_END) && too_many_corrupt(s, error)) {
+    if (!s->live && (status == PIPE_FRAME || status == PIPE_END) && too_many_corrupt(s, error)) {
         pipe_frame_release(frame);
         status = PIPE_ERROR;
     }
     if (status == PIPE_FRAME)
         discard_unwanted(s);
-    else if (status != PIPE_STOPPED)
+    else if (status == PIPE_END || status == PIPE_ERROR)
         mark_ended(s);
     return status;
+}
+
+enum pipe_status pipe_source_read(struct pipe_source *s, struct pipe_frame *frame, struct segman_error *error)
+{
+    return read_frame(s, -1, frame, error);
+}
+
+enum pipe_status pipe_source_read_timeout(struct pipe_source *s, int64_t timeout_ns, struct pipe_frame *frame, struct segman_error *error)
+{
+    return read_frame(s, MAX(timeout_ns, 0), frame, error);
 }
 
 /** The file that is shown at this time comes next. */
@@ -308,10 +360,22 @@ void pipe_source_stop(struct pipe_source *s)
     if (s->decoder)
         pipe_decoder_stop(s->decoder);
     g_mutex_unlock(&s->lock);
+    if (s->live)
+        pipe_live_stop(s->live);
+}
+
+bool pipe_source_live_state(struct pipe_source *s, struct pipe_live_state *state)
+{
+    *state = (struct pipe_live_state){0};
+    if (s->live)
+        pipe_live_state(s->live, state);
+    return s->live != NULL;
 }
 
 uint64_t pipe_source_corrupt(const struct pipe_source *s)
 {
+    if (s->live)
+        return pipe_live_corrupt(s->live);
     return s->corrupt + (s->decoder ? pipe_decoder_corrupt(s->decoder) + pipe_decoder_unread(s->decoder) : 0);
 }
 
@@ -319,7 +383,7 @@ uint64_t pipe_source_corrupt(const struct pipe_source *s)
 
 GPtrArray *pipe_source_streams(struct pipe_source *s)
 {
-    return s->decoder->streams;
+    return s->live ? s->no_streams : s->decoder->streams;
 }
 
 bool pipe_source_ended(struct pipe_source *s)

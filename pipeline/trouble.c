@@ -87,10 +87,12 @@ void pipe_trouble_unknown(struct pipe_trouble *trouble, const GstCaps *caps)
 static void note_error(struct pipe_trouble *trouble, GstMessage *message)
 {
     GError *failure = NULL;
+    char *debug = NULL;
     if (trouble->error)
         return;
-    gst_message_parse_error(message, &failure, NULL);
+    gst_message_parse_error(message, &failure, &debug);
     trouble->error = true;
+    trouble->busy = g_error_matches(failure, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_BUSY) || (debug && strstr(debug, "resource busy"));
     trouble->domain = failure->domain;
     trouble->code = failure->code;
     g_strlcpy(trouble->text, failure->message, sizeof trouble->text);
@@ -98,6 +100,7 @@ static void note_error(struct pipe_trouble *trouble, GstMessage *message)
     for (size_t n = strlen(trouble->text); n && (trouble->text[n - 1] == '.' || trouble->text[n - 1] == '\n'); n--)
         trouble->text[n - 1] = 0;
     g_clear_error(&failure);
+    g_free(debug);
 }
 
 void pipe_trouble_message(struct pipe_trouble *trouble, GstMessage *message)

@@ -100,6 +100,7 @@ struct scan_tile_push {
 struct scan_carry_push {
     uint quads;
     uint rows, columns; /* chunks of a sequence along the rows, along the columns */
+    uint sums;          /* place of the segments' sums behind the states */
 };
 
 /* ---- copy (one input of a concat), unshuffle, resize ---- */
@@ -152,6 +153,15 @@ struct natten_push {
     uint pad;   /* 1: the quad after the last one is padding, to be zeroed */
 };
 
+struct natten_coop_push {
+    uint qkv_stride, qkv_offset;
+    uint out_stride, out_offset;
+    uint height, width;
+    uint quads, pad;         /* as above */
+    uint groups_x, groups_y; /* the map in groups of queries */
+    uint columns, rows;      /* kinds of the bias */
+};
+
 struct attention_push {
     uint qkv_stride, qkv_offset;
     uint v_stride, v_offset;
@@ -175,7 +185,7 @@ struct frame_convert_push { /* YCbCr -> packed RGBA8, integer arithmetic: coeffi
 
 struct frame_input_push { /* packed RGB -> network input */
     uint src_width, src_height;
-    uint src_stride; /* pixels */
+    uint src_stride;            /* pixels */
     uint net_width, net_height; /* of the whole resized image */
     uint x0, y0;                /* of the crop in it */
     uint width, height;         /* of the tensor */
@@ -184,7 +194,7 @@ struct frame_input_push { /* packed RGB -> network input */
     float std_r, std_g, std_b;
 };
 
-struct frame_motion_push { /* network input -> difference of each cell from the picture of its evidence */
+struct frame_motion_push {        /* network input -> difference of each cell from the picture of its evidence */
     uint grid_width, grid_height; /* cells of a crop: its logits */
     uint ratio;                   /* pixels of the input a cell, along each axis */
     uint width, stride4, offset4; /* of the input */
@@ -201,7 +211,7 @@ struct frame_evidence_push { /* logits -> evidence over time */
 };
 
 struct frame_decide_push { /* differences -> whether the network runs */
-    uint words; /* of all group counts */
+    uint words;            /* of all group counts */
     float threshold;
 };
 
@@ -216,10 +226,10 @@ struct frame_candidates_push { /* logits -> classes that may win between four lo
     uint classes;
 };
 
-struct frame_labels_push { /* logits -> label map */
-    uint width, height;         /* of the frame */
-    uint net_width, net_height; /* of the whole resized image */
-    uint ratio;                 /* pixels of the resized image from logit to logit */
+struct frame_labels_push {        /* logits -> label map */
+    uint width, height;           /* of the frame */
+    uint net_width, net_height;   /* of the whole resized image */
+    uint ratio;                   /* pixels of the resized image from logit to logit */
     uint grid_width, grid_height; /* logits of a crop */
     uint stride4, offset4;
     uint classes;
@@ -227,16 +237,16 @@ struct frame_labels_push { /* logits -> label map */
     uint crops;
 };
 
-struct frame_blend_push { /* packed RGB -> packed RGB view */
+struct frame_blend_push {         /* packed RGB -> packed RGB view */
     uint width, height;           /* of the frame */
     uint view_width, view_height; /* of the view */
     uint src_stride, view_stride; /* pixels */
     uint label_stride;
 };
 
-struct frame_ycbcr_push { /* YCbCr planes -> planes of the view */
-    uint width, height;           /* of the frame */
-    uint view_width, view_height; /* of the view */
+struct frame_ycbcr_push {                                    /* YCbCr planes -> planes of the view */
+    uint width, height;                                      /* of the frame */
+    uint view_width, view_height;                            /* of the view */
     uint y_offset, y_stride, cb_offset, cr_offset, c_stride; /* of the frame */
     uint view_y_offset, view_y_stride, view_cb_offset, view_cr_offset, view_c_stride;
     uint label_stride;
@@ -252,10 +262,10 @@ struct frame_ycbcr_push { /* YCbCr planes -> planes of the view */
 #define FRAME_STYLE_LABELS   8 /* [256] */
 #define FRAME_STYLE_PAIRS    264
 
-#define FRAME_VIEW_OVERLAY  0
-#define FRAME_VIEW_MASK     1
-#define FRAME_VIEW_SIDE     2
-#define FRAME_VIEW_SOURCE   3
+#define FRAME_VIEW_OVERLAY    0
+#define FRAME_VIEW_MASK       1
+#define FRAME_VIEW_SIDE       2
+#define FRAME_VIEW_SOURCE     3
 #define FRAME_VIEW_CONFIDENCE 4 /* in a window only */
 
 /* ---- present.comp: what may change from draw to draw, read from a buffer ------------------------------------------ */
@@ -263,19 +273,19 @@ struct frame_ycbcr_push { /* YCbCr planes -> planes of the view */
 #define PRESENT_OVERLAYS 6
 
 struct present_frame {
-    uint width, height;            /* of the window */
+    uint width, height;                 /* of the window */
     uint x, y, view_width, view_height; /* where the view goes in it; 0 x 0: nowhere */
     uint frame_width, frame_height;
-    uint stride, label_stride;     /* pixels of the picture, bytes of labels and confidence */
-    uint view;                     /* FRAME_VIEW_... */
+    uint stride, label_stride; /* pixels of the picture, bytes of labels and confidence */
+    uint view;                 /* FRAME_VIEW_... */
     uint source_bgr, window_bgr;
-    float scale_x, scale_y;        /* pixels of the view, at the frame's size, a pixel of the window */
-    uint taps_x, taps_y;           /* samples a pixel of the window along each axis */
+    float scale_x, scale_y;                                        /* pixels of the view, at the frame's size, a pixel of the window */
+    uint taps_x, taps_y;                                           /* samples a pixel of the window along each axis */
     uint overlay_x[PRESENT_OVERLAYS], overlay_y[PRESENT_OVERLAYS]; /* pixels of the window, the part inside it */
     uint overlay_width[PRESENT_OVERLAYS], overlay_height[PRESENT_OVERLAYS];
     uint overlay_offset[PRESENT_OVERLAYS], overlay_stride[PRESENT_OVERLAYS]; /* words of the texts' buffer */
-    uint colour[256];              /* R | G << 8 | B << 16, by label */
-    uint weight[256];              /* 0..65536 */
+    uint colour[256];                                                        /* R | G << 8 | B << 16, by label */
+    uint weight[256];                                                        /* 0..65536 */
 };
 
 #ifdef __STDC__

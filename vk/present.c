@@ -215,7 +215,8 @@ bool segman_presenter_attach(struct segman_presenter *p, struct segman_session *
     return good;
 }
 
-bool segman_presenter_set_overlay(struct segman_presenter *p, uint32_t index, const struct segman_overlay *overlay, struct segman_error *error)
+bool segman_presenter_set_overlay(struct segman_presenter *p, uint32_t index, const struct segman_overlay *overlay,
+                                  struct segman_error *error)
 {
     bool grew = false;
     uint32_t words = 0;
@@ -234,7 +235,8 @@ static bool check(const struct segman_presenter *p, const struct segman_present 
 {
     if (what->empty)
         return true;
-    if (!p->frames || what->picture >= p->slots || what->labels >= p->slots || !what->style || (unsigned)what->view > SEGMAN_VIEW_CONFIDENCE)
+    if (!p->frames || what->picture >= p->slots || what->labels >= p->slots || !what->style ||
+        (unsigned)what->view > SEGMAN_VIEW_CONFIDENCE)
         return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "There is no such frame to be drawn");
     if (what->view == SEGMAN_VIEW_CONFIDENCE && !frame_kept(p->frames, what->labels).confidence.size)
         return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "The session makes no confidence map");
@@ -255,7 +257,8 @@ static void record_texts(struct segman_presenter *p, struct present_flight *f)
     }
 }
 
-static bool record(struct segman_presenter *p, struct present_flight *f, const struct gpu_pass *pass, uint32_t image, struct segman_error *error)
+static bool record(struct segman_presenter *p, struct present_flight *f, const struct gpu_pass *pass, uint32_t image,
+                   struct segman_error *error)
 {
     const struct present_canvas *c = &p->canvas;
     if (!gpu_commands_begin(f->commands, error))

@@ -44,7 +44,7 @@ enum segman_vsync {
 #define SEGMAN_PRESENTER_OVERLAYS 6
 
 struct segman_presenter_params {
-    uint32_t width, height;  /**< of the window, in pixels (not in points); 0: minimised */
+    uint32_t width, height; /**< of the window, in pixels (not in points); 0: minimised */
     enum segman_vsync vsync;
 };
 struct segman_presenter;
@@ -101,12 +101,12 @@ SEGMAN_API bool segman_presenter_locate(const struct segman_presenter *presenter
                                         uint32_t *frame_x, uint32_t *frame_y);
 
 struct segman_presenter_info {
-    uint32_t width, height;   /**< of the swapchain; 0 while there is none */
-    uint32_t images;          /**< of the swapchain */
-    const char *mode;         /**< "FIFO", "MAILBOX", "IMMEDIATE" or "FIFO_RELAXED" */
-    uint64_t shown, skipped;  /**< draws */
-    uint32_t rebuilt;         /**< times that the swapchain was made anew */
-    double gpu_ms;            /**< of the last finished draw */
+    uint32_t width, height;  /**< of the swapchain; 0 while there is none */
+    uint32_t images;         /**< of the swapchain */
+    const char *mode;        /**< "FIFO", "MAILBOX", "IMMEDIATE" or "FIFO_RELAXED" */
+    uint64_t shown, skipped; /**< draws */
+    uint32_t rebuilt;        /**< times that the swapchain was made anew */
+    double gpu_ms;           /**< of the last finished draw */
 };
 SEGMAN_API void segman_presenter_info(const struct segman_presenter *presenter, struct segman_presenter_info *info);
 

@@ -23,13 +23,13 @@
 struct present_flight {
     struct gpu_commands *commands;
     VkSemaphore acquired;
-    struct gpu_buffer words, texts;            /* mapped */
-    uint32_t text_version[PRESENT_OVERLAYS];   /* what texts holds */
+    struct gpu_buffer words, texts;          /* mapped */
+    uint32_t text_version[PRESENT_OVERLAYS]; /* what texts holds */
 };
 
 /** A picture over the window. */
 struct present_text {
-    uint32_t *pixels; /* the host's copy: R | G << 8 | B << 16 | A << 24 */
+    uint32_t *pixels;                         /* the host's copy: R | G << 8 | B << 16 | A << 24 */
     uint32_t width, height, capacity, offset; /* words; offset in the texts' buffers */
     int32_t x, y;
     uint32_t version;
@@ -49,7 +49,7 @@ struct segman_presenter {
     struct gpu_swapchain chain;
     struct present_canvas canvas;
     struct present_flight flight[PRESENT_FLIGHTS];
-    uint32_t next; /* flight */
+    uint32_t next;                           /* flight */
     struct gpu_buffer words, texts, nothing; /* on the device; nothing: stands for a picture where there is none */
     struct present_text text[PRESENT_OVERLAYS];
     uint32_t text_version[PRESENT_OVERLAYS]; /* what the device's copy holds */
@@ -68,6 +68,7 @@ void present_fill(const struct segman_presenter *p, const struct segman_present 
                   struct present_frame *frame);
 void present_fill_overlays(const struct segman_presenter *p, struct present_frame *frame);
 /** Takes a copy of a picture, allocating host memory where it grew; *grew: the texts' buffers must too. */
-bool present_text_set(struct segman_presenter *p, uint32_t index, const struct segman_overlay *overlay, bool *grew, struct segman_error *error);
+bool present_text_set(struct segman_presenter *p, uint32_t index, const struct segman_overlay *overlay, bool *grew,
+                      struct segman_error *error);
 
 #endif

@@ -41,7 +41,7 @@ extern "C" {
 #define SEGMAN_VERSION_MAJOR 0
 #define SEGMAN_VERSION_MINOR 1
 #define SEGMAN_VERSION_PATCH 0
-#define SEGMAN_VERSION "0.1.0"
+#define SEGMAN_VERSION       "0.1.0"
 
 #if defined(__GNUC__)
 #define SEGMAN_API __attribute__((visibility("default")))
@@ -94,9 +94,9 @@ typedef void (*segman_log_fn)(void *user, enum segman_log_level level, const cha
 enum segman_device_type { SEGMAN_DEVICE_DISCRETE, SEGMAN_DEVICE_INTEGRATED, SEGMAN_DEVICE_VIRTUAL, SEGMAN_DEVICE_CPU, SEGMAN_DEVICE_OTHER };
 
 struct segman_device_info {
-    uint32_t index;                /**< position in the Vulkan loader's order */
-    char name[256];                /**< as the driver reports it */
-    char driver[256];              /**< driver name and version */
+    uint32_t index;   /**< position in the Vulkan loader's order */
+    char name[256];   /**< as the driver reports it */
+    char driver[256]; /**< driver name and version */
     enum segman_device_type type;
     uint8_t uuid[16];              /**< stable over reboots of the same machine */
     uint32_t vendor_id, device_id; /**< PCI numbers */
@@ -117,10 +117,10 @@ struct segman_device_info {
 SEGMAN_API bool segman_list_devices(struct segman_device_info **devices, size_t *count, struct segman_error *error);
 
 struct segman_context_params {
-    const char *device;     /**< index, part of the name (any case) or UUID in hex; NULL: discrete, then integrated, then CPU */
-    bool validation;        /**< Khronos validation layer with synchronization validation, where installed */
-    const char *cache_dir;  /**< folder of the pipeline cache, made when missing; NULL: no cache on disk */
-    segman_log_fn log;      /**< NULL: warnings and errors to stderr */
+    const char *device;    /**< index, part of the name (any case) or UUID in hex; NULL: discrete, then integrated, then CPU */
+    bool validation;       /**< Khronos validation layer with synchronization validation, where installed */
+    const char *cache_dir; /**< folder of the pipeline cache, made when missing; NULL: no cache on disk */
+    segman_log_fn log;     /**< NULL: warnings and errors to stderr */
     void *log_user;
     const struct segman_surface_source *surface; /**< a window to present to (present.h): devices that cannot are passed over; NULL: none */
 };
@@ -139,9 +139,9 @@ SEGMAN_API uint32_t segman_context_allocations(const struct segman_context *cont
 
 struct segman_dataset {
     char name[64];
-    uint32_t classes;                 /**< 1..SEGMAN_MAX_CLASSES */
-    char **class_names;               /**< [classes], UTF-8 */
-    uint8_t (*palette)[3];            /**< [classes] sRGB */
+    uint32_t classes;      /**< 1..SEGMAN_MAX_CLASSES */
+    char **class_names;    /**< [classes], UTF-8 */
+    uint8_t (*palette)[3]; /**< [classes] sRGB */
 };
 
 /**
@@ -155,8 +155,9 @@ SEGMAN_API void segman_dataset_destroy(struct segman_dataset *dataset);
 
 /** What was found from the checkpoint's shapes (reference: VARIANTS). */
 struct segman_architecture {
-    char variant[8];           /**< "t", "s", "b", "l", "l2", or "custom" where no published table fits */
-    uint32_t dims[4], depths[4], heads[4], windows[4], hidden[4]; /**< stage widths in channels, blocks, heads, window sides, feed-forward widths */
+    char variant[8]; /**< "t", "s", "b", "l", "l2", or "custom" where no published table fits */
+    uint32_t dims[4], depths[4], heads[4], windows[4],
+        hidden[4]; /**< stage widths in channels, blocks, heads, window sides, feed-forward widths */
     bool layer_scale;
     uint32_t image_side;       /**< side of the training image in 1/32 pixels: global bias table is (side^2)^2 */
     uint32_t decoder_channels; /**< width of the decoder (e) */
@@ -169,8 +170,8 @@ struct segman_model;
 /**
  * Opens a checkpoint: a .safetensors or mmseg .pth file (the kind is found from its content), or
  * procedural weights "synthetic:V[:CLASSES]" with V one of t, s, b, l, l2 (reference:
- * procedural_value). context may be NULL for a look without a GPU: then no session can be made. Checks every name and shape; the message of a failure names the tensor, what
- * was found and what was expected.
+ * procedural_value). context may be NULL for a look without a GPU: then no session can be made. Checks every name and shape; the message of
+ * a failure names the tensor, what was found and what was expected.
  */
 SEGMAN_API struct segman_model *segman_model_open(struct segman_context *context, const char *path, struct segman_error *error);
 SEGMAN_API void segman_model_destroy(struct segman_model *model);
@@ -184,7 +185,7 @@ SEGMAN_API void segman_model_count(const struct segman_model *model, uint64_t *t
 
 struct segman_tensor_info {
     const char *name;
-    const char *dtype;     /**< "F32", "F16", "BF16", ... */
+    const char *dtype; /**< "F32", "F16", "BF16", ... */
     uint32_t rank;
     uint64_t shape[8];
 };
@@ -206,10 +207,10 @@ enum segman_chroma_site { SEGMAN_CHROMA_LEFT, SEGMAN_CHROMA_CENTER, SEGMAN_CHROM
 
 struct segman_frame_format {
     enum segman_pixel_format format;
-    uint32_t width, height;          /**< pixels, 1..16384 */
-    enum segman_matrix matrix;       /**< ignored for RGB formats */
-    enum segman_range range;         /**< ignored for RGB formats */
-    enum segman_chroma_site site;    /**< ignored for RGB formats */
+    uint32_t width, height;       /**< pixels, 1..16384 */
+    enum segman_matrix matrix;    /**< ignored for RGB formats */
+    enum segman_range range;      /**< ignored for RGB formats */
+    enum segman_chroma_site site; /**< ignored for RGB formats */
 };
 
 /** Planes in mapped memory. Unused planes are NULL. */
@@ -234,19 +235,20 @@ enum segman_view {
 };
 
 struct segman_session_params {
-    struct segman_frame_format frame;      /**< of every frame of this session */
-    uint32_t net_width, net_height;        /**< the whole image is resized to this; multiples of 32, at least segman_model_min_side() */
-    uint32_t crop, stride;                 /**< sliding crops of crop x crop pixels (clipped to the image) at this stride, logits averaged; 0: whole image at once. Multiples of 32 */
-    enum segman_resize resize;             /**< how the frame becomes the network's input */
-    enum segman_precision precision;       /**< AUTO: F16 (fewer bytes; faster on CPU drivers too) */
-    enum segman_view view;                 /**< what segman_result.view holds */
-    enum segman_pixel_format view_format;  /**< format of the view: frame.format, or an RGB format (converted by the frame's matrix) */
-    uint32_t slots;                        /**< 1..SEGMAN_MAX_SLOTS frames in flight; 0: 2 */
-    const char *const *taps;               /**< names of tensors to keep for segman_session_tap(); [n_taps] */
+    struct segman_frame_format frame; /**< of every frame of this session */
+    uint32_t net_width, net_height;   /**< the whole image is resized to this; multiples of 32, at least segman_model_min_side() */
+    uint32_t crop, stride; /**< sliding crops of crop x crop pixels (clipped to the image) at this stride, logits averaged; 0: whole image
+                              at once. Multiples of 32 */
+    enum segman_resize resize;            /**< how the frame becomes the network's input */
+    enum segman_precision precision;      /**< AUTO: F16 (fewer bytes; faster on CPU drivers too) */
+    enum segman_view view;                /**< what segman_result.view holds */
+    enum segman_pixel_format view_format; /**< format of the view: frame.format, or an RGB format (converted by the frame's matrix) */
+    uint32_t slots;                       /**< 1..SEGMAN_MAX_SLOTS frames in flight; 0: 2 */
+    const char *const *taps;              /**< names of tensors to keep for segman_session_tap(); [n_taps] */
     size_t n_taps;
-    bool profile;                          /**< time every pass (timestamps; costs a little) */
-    bool no_fuse;                          /**< run the graph without fusing passes (for tests) */
-    bool confidence;                       /**< fill segman_result.confidence (costs an exponential a class and pixel) */
+    bool profile;    /**< time every pass (timestamps; costs a little) */
+    bool no_fuse;    /**< run the graph without fusing passes (for tests) */
+    bool confidence; /**< fill segman_result.confidence (costs an exponential a class and pixel) */
     /**
      * 0..1: evidence is averaged over frames where the picture stays the same, so that masks do not flicker. In each cell
      * of 8 x 8 pixels of the network's input
@@ -261,24 +263,24 @@ struct segman_session_params {
      * the network skips it and has that one's labels: segman_result.skipped. The GPU decides; the frame's own picture is shown.
      */
     bool skip_still;
-    float still_threshold;                 /**< 8-bit levels, 0: only the same picture is still. Sensor noise needs about 4 */
-    bool present;                          /**< each slot keeps its picture and labels on the GPU, for segman_presenter_draw() */
+    float still_threshold; /**< 8-bit levels, 0: only the same picture is still. Sensor noise needs about 4 */
+    bool present;          /**< each slot keeps its picture and labels on the GPU, for segman_presenter_draw() */
 };
 struct segman_session;
 
 /** How masks look; may differ from frame to frame. */
 struct segman_style {
-    float opacity;                               /**< 0..1 of the mask over the frame */
-    uint8_t palette[SEGMAN_MAX_CLASSES + 1][4];  /**< sRGB and alpha by label; alpha 0 hides a class, 255 shows it */
+    float opacity;                              /**< 0..1 of the mask over the frame */
+    uint8_t palette[SEGMAN_MAX_CLASSES + 1][4]; /**< sRGB and alpha by label; alpha 0 hides a class, 255 shows it */
 };
 /** The dataset's palette (NULL: the model's; a generated one where there is none), opacity 0.5, all classes shown. Both may be NULL. */
 SEGMAN_API void segman_style_default(struct segman_style *style, const struct segman_model *model, const struct segman_dataset *dataset);
 
 /** A picture to lay over the view (a legend, text). */
 struct segman_overlay {
-    const uint8_t *rgba;     /**< straight (not premultiplied) sRGB and alpha, 4 bytes a pixel; copied. NULL: none */
+    const uint8_t *rgba;            /**< straight (not premultiplied) sRGB and alpha, 4 bytes a pixel; copied. NULL: none */
     uint32_t width, height, stride; /**< pixels, pixels, bytes */
-    int32_t x, y;            /**< where its top left corner goes, in pixels of the view */
+    int32_t x, y;                   /**< where its top left corner goes, in pixels of the view */
 };
 
 SEGMAN_API struct segman_session *segman_session_create(struct segman_model *model, const struct segman_session_params *params,
@@ -289,21 +291,22 @@ SEGMAN_API void segman_session_destroy(struct segman_session *session);
 /** Style of the frames submitted from now on; until then segman_style_default()'s. */
 SEGMAN_API void segman_session_set_style(struct segman_session *session, const struct segman_style *style);
 /** Overlay of the frames submitted from now on; allocates when it grows: waits for frames in flight then. */
-SEGMAN_API bool segman_session_set_overlay(struct segman_session *session, const struct segman_overlay *overlay, struct segman_error *error);
+SEGMAN_API bool segman_session_set_overlay(struct segman_session *session, const struct segman_overlay *overlay,
+                                           struct segman_error *error);
 
 /** What a finished frame holds. Pointers are valid until segman_session_release(). */
 struct segman_result {
-    uint64_t user;              /**< as given to segman_session_submit() */
-    const uint8_t *labels;      /**< label map, frame.width bytes a row */
-    uint32_t labels_stride;     /**< bytes from row to row */
-    const uint8_t *confidence;  /**< probability of each pixel's label in 1/255, rows as those of labels: softmax over the classes' logits,
-                                     interpolated (sliding crops: their mean) like for the label; NULL unless asked for */
-    uint32_t slot;              /**< of this frame, for segman_presenter_draw() */
-    struct segman_planes view;  /**< in view_format; all NULL for SEGMAN_VIEW_NONE */
+    uint64_t user;             /**< as given to segman_session_submit() */
+    const uint8_t *labels;     /**< label map, frame.width bytes a row */
+    uint32_t labels_stride;    /**< bytes from row to row */
+    const uint8_t *confidence; /**< probability of each pixel's label in 1/255, rows as those of labels: softmax over the classes' logits,
+                                    interpolated (sliding crops: their mean) like for the label; NULL unless asked for */
+    uint32_t slot;             /**< of this frame, for segman_presenter_draw() */
+    struct segman_planes view; /**< in view_format; all NULL for SEGMAN_VIEW_NONE */
     uint32_t view_width, view_height;
-    bool skipped;               /**< with skip_still: the frame was still, the network did not run; taps are those of the last run */
-    float change;               /**< with skip_still: the largest difference of a cell in 8-bit levels; 1e30: there was nothing to compare with */
-    double gpu_ms;              /**< from the first to the last pass of the frame, by timestamps; 0 where the device has none */
+    bool skipped;  /**< with skip_still: the frame was still, the network did not run; taps are those of the last run */
+    float change;  /**< with skip_still: the largest difference of a cell in 8-bit levels; 1e30: there was nothing to compare with */
+    double gpu_ms; /**< from the first to the last pass of the frame, by timestamps; 0 where the device has none */
 };
 
 /**
@@ -314,10 +317,16 @@ SEGMAN_API void segman_session_reset_history(struct segman_session *session);
 
 /** Gives the planes of a free slot to be filled. Fails where every slot is in flight or held. */
 SEGMAN_API bool segman_session_begin(struct segman_session *session, struct segman_planes *planes, struct segman_error *error);
+/**
+ * Of a session with segman_session_params.present: makes the picture of the begun slot ready on the GPU, ahead of
+ * segman_session_submit(). A presenter can draw it from then on, with the labels of an earlier frame. *slot: which one.
+ */
+SEGMAN_API bool segman_session_preview(struct segman_session *session, uint32_t *slot, struct segman_error *error);
 /** Submits the slot of the last begin. user comes back in the result. */
 SEGMAN_API bool segman_session_submit(struct segman_session *session, uint64_t user, struct segman_error *error);
 /** Waits for the oldest submitted frame. timeout_ns bounds the wait (UINT64_MAX: 60 s without progress is an error). */
-SEGMAN_API bool segman_session_wait(struct segman_session *session, uint64_t timeout_ns, struct segman_result *result, struct segman_error *error);
+SEGMAN_API bool segman_session_wait(struct segman_session *session, uint64_t timeout_ns, struct segman_result *result,
+                                    struct segman_error *error);
 /** Frees the slot of the oldest waited frame. */
 SEGMAN_API void segman_session_release(struct segman_session *session);
 /** Frames submitted and not yet waited for. */
@@ -331,7 +340,8 @@ SEGMAN_API enum segman_precision segman_session_precision(const struct segman_se
  * Names are the checkpoint's scopes ("backbone.layers.0.blocks.0.cpe1", reference: module names), and
  * "input" and "logits".
  */
-SEGMAN_API bool segman_session_tap(struct segman_session *session, const char *name, uint32_t shape[3], float **data, struct segman_error *error);
+SEGMAN_API bool segman_session_tap(struct segman_session *session, const char *name, uint32_t shape[3], float **data,
+                                   struct segman_error *error);
 
 /** A pass of the recorded frame, for profiles. */
 struct segman_pass_info {
@@ -349,10 +359,10 @@ SEGMAN_API bool segman_session_pass(const struct segman_session *session, size_t
 
 /** Memory of a session, bytes. */
 struct segman_memory_info {
-    uint64_t arena;        /**< activations, planned */
-    uint64_t arena_naive;  /**< what they would take without reuse */
-    uint64_t weights;      /**< repacked on the device */
-    uint64_t frames;       /**< input and result buffers of all slots */
+    uint64_t arena;       /**< activations, planned */
+    uint64_t arena_naive; /**< what they would take without reuse */
+    uint64_t weights;     /**< repacked on the device */
+    uint64_t frames;      /**< input and result buffers of all slots */
 };
 SEGMAN_API void segman_session_memory(const struct segman_session *session, struct segman_memory_info *info);
 /** Prints the arena's plan: tensors with shape, offset, size and lifetime in passes. */

@@ -11,9 +11,9 @@
 #include "context.h"
 #include "session.h"
 
-#define DEFAULT_SLOTS 2
-#define GPU_PATIENCE_NS 60000000000ull    /* a frame that takes longer on a GPU will not come */
-#define CPU_PATIENCE_NS 3600000000000ull  /* a CPU driver may need minutes */
+#define DEFAULT_SLOTS   2
+#define GPU_PATIENCE_NS 60000000000ull   /* a frame that takes longer on a GPU will not come */
+#define CPU_PATIENCE_NS 3600000000000ull /* a CPU driver may need minutes */
 
 struct segman_session {
     struct segman_model *model;
@@ -22,12 +22,13 @@ struct segman_session {
     struct net_program *net;
     struct frame_program *frame;
     struct gpu_commands *commands[SEGMAN_MAX_SLOTS];
+    struct gpu_commands *preview[SEGMAN_MAX_SLOTS]; /* with params.present: the picture alone */
     uint64_t user[SEGMAN_MAX_SLOTS];
     uint64_t submitted, waited, released;
-    uint32_t last_slot;               /* of the last waited frame */
-    struct segman_pass_info *pass;    /* in recorded order */
+    uint32_t last_slot;            /* of the last waited frame */
+    struct segman_pass_info *pass; /* in recorded order */
     size_t n_passes, cap_passes;
-    bool listing;                     /* while slot 0 is recorded the first time */
+    bool listing; /* while slot 0 is recorded the first time */
     bool out_of_memory;
 };
 
@@ -191,6 +192,19 @@ static bool create_commands(struct segman_session *s, struct segman_error *error
     return true;
 }
 
+static bool create_previews(struct segman_session *s, struct segman_error *error)
+{
+    for (uint32_t i = 0; s->params.present && i < s->params.slots; i++) {
+        s->preview[i] = gpu_commands_create(s->gpu, 0, error);
+        if (!s->preview[i] || !gpu_commands_begin(s->preview[i], error))
+            return false;
+        frame_record_source(s->frame, i, s->preview[i]);
+        if (!gpu_commands_end(s->preview[i], error))
+            return false;
+    }
+    return true;
+}
+
 struct segman_session *segman_session_create(struct segman_model *model, const struct segman_session_params *params,
                                              struct segman_error *error)
 {
@@ -216,11 +230,10 @@ struct segman_session *segman_session_create(struct segman_model *model, const s
     uint32_t w = params->crop && params->crop < params->net_width ? params->crop : params->net_width;
     uint32_t h = params->crop && params->crop < params->net_height ? params->crop : params->net_height;
     s->listing = true;
-    if (!build_network(s, params, w, h, error) || !build_frames(s, w, h, error) || !create_commands(s, error) ||
-        !record_slot(s, 0, error))
+    if (!build_network(s, params, w, h, error) || !build_frames(s, w, h, error) || !create_commands(s, error) || !record_slot(s, 0, error))
         goto fail;
     s->listing = false;
-    if (!record_all(s, error))
+    if (!record_all(s, error) || !create_previews(s, error))
         goto fail;
     struct segman_style style;
     segman_style_default(&style, model, NULL);
@@ -250,8 +263,10 @@ void segman_session_destroy(struct segman_session *s)
     if (!s)
         return;
     wait_idle(s, NULL);
-    for (uint32_t i = 0; i < SEGMAN_MAX_SLOTS; i++)
+    for (uint32_t i = 0; i < SEGMAN_MAX_SLOTS; i++) {
         gpu_commands_destroy(s->commands[i]);
+        gpu_commands_destroy(s->preview[i]);
+    }
     frame_program_destroy(s->frame);
     net_program_destroy(s->net);
     free(s->pass);
@@ -286,6 +301,15 @@ bool segman_session_begin(struct segman_session *s, struct segman_planes *planes
         return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "All %u slots are in use: wait for a frame and release it first", s->params.slots);
     *planes = frame_planes(s->frame, (uint32_t)(s->submitted % s->params.slots));
     return true;
+}
+
+bool segman_session_preview(struct segman_session *s, uint32_t *slot, struct segman_error *error)
+{
+    *slot = (uint32_t)(s->submitted % s->params.slots);
+    struct gpu_commands *c = s->preview[*slot];
+    if (!c || s->submitted - s->released >= s->params.slots)
+        return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "There is no begun frame to be shown");
+    return gpu_commands_wait(c, patience(s), error) && gpu_commands_submit(c, error);
 }
 
 bool segman_session_submit(struct segman_session *s, uint64_t user, struct segman_error *error)

@@ -59,6 +59,17 @@ enum pipe_status pipe_source_read(struct pipe_source *source, struct pipe_frame 
     return PIPE_FRAME;
 }
 
+enum pipe_status pipe_source_read_timeout(struct pipe_source *source, int64_t timeout_ns, struct pipe_frame *frame,
+                                          struct segman_error *error)
+{
+    (void)timeout_ns;
+    if (fake.pause_every && ++fake.looks % fake.pause_every == 0) {
+        g_string_append_c(fake.diary, '.');
+        return fake.looks % 2 ? PIPE_TIMEOUT : PIPE_LOST;
+    }
+    return pipe_source_read(source, frame, error);
+}
+
 void pipe_frame_release(struct pipe_frame *frame)
 {
     (void)frame;
@@ -86,6 +97,7 @@ struct segman_session *segman_session_create(struct segman_model *model, const s
     fake.sessions++;
     session = g_new0(struct segman_session, 1);
     session->params = *params;
+    fake.smooth = params->smooth;
     return session;
 }
 
@@ -151,8 +163,11 @@ bool segman_session_wait(struct segman_session *session, uint64_t timeout_ns, st
         return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "nothing in flight");
     g_string_append_c(fake.diary, 'w');
     memset(session->labels, session->input[slot][0], sizeof session->labels);
-    *result = (struct segman_result){
-        .user = session->user[slot], .labels = session->labels, .labels_stride = session->params.frame.width, .gpu_ms = 2};
+    *result = (struct segman_result){.user = session->user[slot],
+                                     .labels = session->labels,
+                                     .labels_stride = session->params.frame.width,
+                                     .gpu_ms = 2,
+                                     .skipped = session->params.skip_still && fake.waits % 2 == 0};
     session->waited++;
     return true;
 }

@@ -16,13 +16,15 @@ extern struct fake {
     uint64_t frames;      /* that the source has */
     enum pipe_status end; /* what comes after them */
     uint64_t change_at;   /* frame from which on they are wider; 0: none */
+    uint64_t pause_every; /* live: every so many looks find no frame; 0: all find one */
     uint64_t fail_submit; /* submission (1, 2, ...) that loses the device; 0: none */
     uint64_t fail_wait;   /* wait that does */
     bool fail_create;     /* a session cannot be made */
     uint8_t (*label)(uint64_t frame);
     /* what happened */
-    uint64_t read, unreleased, sessions, submits, waits;
+    uint64_t looks, read, unreleased, sessions, submits, waits;
     uint32_t most_in_flight;
+    float smooth;   /* as the last session was asked for; told to skip, every other frame is still */
     GString *diary; /* b begin, s submit, w wait, r release, o overlay, c create, d destroy */
 } fake;
 

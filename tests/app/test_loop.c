@@ -52,6 +52,8 @@ static void reset(void)
     seen.order = g_string_new(NULL);
     seen.pts_right = true;
     options.frames = 0;
+    options.smooth = 0;
+    options.skip_still = -1;
 }
 
 static struct app_loop *make(bool legend, struct segman_error *error)
@@ -97,6 +99,23 @@ static void video(void)
     CU_ASSERT_EQUAL(seen.firsts, 1);
     CU_ASSERT_EQUAL(seen.first_in_flight, 0);
     CU_ASSERT_TRUE(g_str_has_prefix(fake.diary->str, "cbsw!rbsbsbsw!rbs"));
+}
+
+static void still_frames(void)
+{
+    reset();
+    options.smooth = 0.5;
+    options.skip_still = 4;
+    CU_ASSERT_EQUAL(run(false, NULL).skipped, 5);
+    CU_ASSERT_EQUAL(fake.smooth, 0.5f);
+    reset();
+    CU_ASSERT_EQUAL(run(false, NULL).skipped, 0);
+    reset();
+    options.smooth = 0.5;
+    options.skip_still = 4;
+    fake.info.kind = PIPE_KIND_IMAGES; /* each stands for itself */
+    CU_ASSERT_EQUAL(run(false, NULL).skipped, 0);
+    CU_ASSERT_EQUAL(fake.smooth, 0);
 }
 
 static void some_frames(void)
@@ -191,6 +210,31 @@ static void consumer(void)
     CU_ASSERT_EQUAL(seen.taken, 3);
 }
 
+/* Results do not wait for the next frame, two are in flight at most, and a loss in between is no end. */
+static void live(void)
+{
+    reset();
+    fake.info.kind = PIPE_KIND_LIVE;
+    struct app_loop_report report = run(false, NULL);
+    CU_ASSERT_EQUAL(report.frames, 10);
+    CU_ASSERT_EQUAL(fake.most_in_flight, 2);
+
+    reset();
+    fake.info.kind = PIPE_KIND_LIVE;
+    fake.pause_every = 1;
+    report = run(false, NULL);
+    CU_ASSERT_EQUAL(report.frames, 10);
+    CU_ASSERT_STRING_EQUAL(seen.order->str, "0 1 2 3 4 5 6 7 8 9 ");
+    CU_ASSERT_TRUE(g_str_has_prefix(fake.diary->str, "cbsw!rbs.w!rbs.w!rbs."));
+
+    reset();
+    fake.info.kind = PIPE_KIND_LIVE;
+    fake.pause_every = 2;
+    options.frames = 6;
+    CU_ASSERT_EQUAL(run(false, NULL).frames, 6);
+    CU_ASSERT_EQUAL(fake.read, 6);
+}
+
 static uint8_t by_pairs(uint64_t frame)
 {
     return (uint8_t)(frame / 2 % 4);
@@ -228,6 +272,7 @@ static void video_legend(void)
 int main(void)
 {
     CU_TestInfo tests[] = {
+        {"still frames", still_frames},
         {"video", video},
         {"some frames", some_frames},
         {"no frames", no_frames},
@@ -235,6 +280,7 @@ int main(void)
         {"device lost", device_lost},
         {"input breaks", input_breaks},
         {"consumer", consumer},
+        {"live", live},
         {"stills with legend", stills},
         {"video with legend", video_legend},
         CU_TEST_INFO_NULL,

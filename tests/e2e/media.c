@@ -13,6 +13,17 @@
 
 /* ---- pictures ------------------------------------------------------------------------------------------- */
 
+/*
+ * When a picture or packet is shown. QuickTime's edit lists move what the packets say; Matroska's packets say it
+ * themselves (its reader takes the first picture's time away again).
+ */
+static gint64 time_of(const struct media *media, GstSample *sample)
+{
+    GstClockTime pts = GST_BUFFER_PTS(gst_sample_get_buffer(sample));
+
+    return (gint64)(media->edited ? gst_segment_to_stream_time(gst_sample_get_segment(sample), GST_FORMAT_TIME, pts) : pts);
+}
+
 static GBytes *copy_rows(GstSample *sample, const GstVideoInfo *info)
 {
     GstVideoFrame frame;
@@ -31,8 +42,7 @@ static GBytes *copy_rows(GstSample *sample, const GstVideoInfo *info)
 static void take_picture(struct media *media, GstSample *sample, gboolean pixels)
 {
     GstVideoInfo info;
-    GstBuffer *buffer = gst_sample_get_buffer(sample);
-    gint64 time = (gint64)gst_segment_to_stream_time(gst_sample_get_segment(sample), GST_FORMAT_TIME, GST_BUFFER_PTS(buffer));
+    gint64 time = time_of(media, sample);
 
     if (gst_video_info_from_caps(&info, gst_sample_get_caps(sample))) {
         media->width = (guint)info.width;
@@ -47,7 +57,7 @@ static void take_picture(struct media *media, GstSample *sample, gboolean pixels
 static void take_packet(struct media *media, GByteArray *sound, GstSample *sample)
 {
     GstBuffer *buffer = gst_sample_get_buffer(sample);
-    gint64 time = (gint64)gst_segment_to_stream_time(gst_sample_get_segment(sample), GST_FORMAT_TIME, GST_BUFFER_PTS(buffer));
+    gint64 time = time_of(media, sample);
     GstMapInfo map;
 
     if (gst_buffer_map(buffer, &map, GST_MAP_READ)) {
@@ -143,7 +153,8 @@ void media_read(struct media *media, const char *path, gboolean pixels)
 {
     GByteArray *sound = g_byte_array_new();
 
-    *media = (struct media){.times = g_array_new(FALSE, FALSE, sizeof(gint64)),
+    *media = (struct media){.edited = g_str_has_suffix(path, ".mp4"),
+                            .times = g_array_new(FALSE, FALSE, sizeof(gint64)),
                             .frames = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref),
                             .audio_times = g_array_new(FALSE, FALSE, sizeof(gint64))};
     media->readable = drain(media, pixels ? "decodebin ! video/x-raw,format=(string){GRAY8,RGB,RGBA,BGRx}" : "decodebin ! video/x-raw",

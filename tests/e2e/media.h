@@ -9,6 +9,7 @@
 #include <glib.h>
 
 struct media {
+    gboolean edited;     /**< its container has edit lists: QuickTime's family */
     gboolean readable;   /**< to its end, without an error */
     guint width, height; /**< of the decoded frames */
     char format[16];     /**< of the decoded frames: "I420", "GRAY8", ... */

@@ -50,6 +50,7 @@ bool rig_init(struct rig *rig, const struct rig_params *params)
                               .logits = {.c = p->classes, .h = h / p->ratio, .w = w / p->ratio, .offset4 = p->offset4, .f16 = p->f16},
                               .crops = p->crop_w ? rig->crops : NULL,
                               .n_crops = p->crop_w ? rig->n_crops : 0,
+                              .confidence = p->confidence,
                               .slots = p->slots,
                               .smooth = p->smooth,
                               .skip_still = p->skip_still,

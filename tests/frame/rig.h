@@ -20,6 +20,7 @@ struct rig_params {
     uint32_t offset4;        /**< quads before the logits in a wider tensor */
     uint32_t slots;          /**< 0: 1 */
     bool f16;
+    bool confidence;
     float smooth;
     bool skip_still;
     float still_threshold;

@@ -9,11 +9,11 @@ struct golden {
     struct checkpoint *file;
     char variant[8];
     uint32_t classes, width, height;
-    const uint8_t *image;    /* planar RGB: the file's, else the procedural one */
-    uint8_t *made;           /* owns the procedural one */
-    const uint8_t *labels;   /* width * height */
-    const uint16_t *margin;  /* float16: distance of the two largest resized logits */
-    char *tensor[256];       /* names of the float tensors */
+    const uint8_t *image;   /* planar RGB: the file's, else the procedural one */
+    uint8_t *made;          /* owns the procedural one */
+    const uint8_t *labels;  /* width * height */
+    const uint16_t *margin; /* float16: distance of the two largest resized logits */
+    char *tensor[256];      /* names of the float tensors */
     size_t n_tensors;
 };
 

@@ -248,7 +248,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "no golden files: skipped\n");
         return 77;
     }
-    context = segman_context_create(&(struct segman_context_params){.device = device, .validation = !validate || strcmp(validate, "0")}, &error);
+    context =
+        segman_context_create(&(struct segman_context_params){.device = device, .validation = !validate || strcmp(validate, "0")}, &error);
     if (!context) {
         fprintf(stderr, "%s\n", error.message);
         return 1;

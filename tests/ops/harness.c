@@ -350,7 +350,8 @@ static void check_one(const struct harness_case *t, bool f16, const float *x)
         abort();
     tensor result = t->build(n, net_input(n, t->c, t->h, t->w), t->arg);
     net_output(n, result);
-    program = net_program_create(harness.gpu, n, &(struct net_program_params){.f16 = f16, .no_fuse = t->no_fuse, .conv_variant = t->conv_variant}, &error);
+    program = net_program_create(harness.gpu, n,
+                                 &(struct net_program_params){.f16 = f16, .no_fuse = t->no_fuse, .conv_variant = t->conv_variant}, &error);
     bool ok = program && run_twice(program, x, &r, &error);
     if (ok) {
         struct net_memory out = net_program_output(program);

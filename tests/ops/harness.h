@@ -30,8 +30,8 @@ struct harness_case {
     /** Computes the result: x planar (c,h,w), out planar in the shape that build's result has. */
     void (*reference)(const float *x, float *out, const void *arg);
     const void *arg;
-    double f32, f16; /**< largest relative L2 error in each storage precision; 0: not run in this one */
-    bool no_fuse;    /**< run the graph as it was built */
+    double f32, f16;       /**< largest relative L2 error in each storage precision; 0: not run in this one */
+    bool no_fuse;          /**< run the graph as it was built */
     uint32_t conv_variant; /**< of struct net_program_params */
 };
 

@@ -134,6 +134,30 @@ static void test_natten_tiles(void)
     harness_pretend_gpu(false);
 }
 
+/* Cooperative matrices, where the device has them (else natten.comp): a CPU driver takes seconds to compile each. */
+static void matrices(const char *name, struct attention_test t, float scale)
+{
+    harness_check(&(struct harness_case){.name = name,
+                                         .c = 3 * t.d * t.heads,
+                                         .h = t.h,
+                                         .w = t.w,
+                                         .scale = scale,
+                                         .build = build_natten,
+                                         .reference = reference_natten,
+                                         .arg = &t,
+                                         .f16 = 3e-4});
+}
+
+static void test_natten_matrices(void)
+{
+    harness_pretend_gpu(true);
+    matrices("natten, matrices, window 3, 3 heads of 12, 11x19", (struct attention_test){12, 3, 11, 19, .window = 3}, 1.5f);
+    matrices("natten, matrices, window 4, head of 20, 9x17", (struct attention_test){20, 1, 9, 17, .window = 4}, 1.5f);
+    matrices("natten, matrices, window 10, head of 8, 21x22", (struct attention_test){8, 1, 21, 22, .window = 10}, 1.5f);
+    matrices("natten, matrices, window 4, large logits", (struct attention_test){20, 1, 9, 17, .window = 4}, 60);
+    harness_pretend_gpu(false);
+}
+
 /* ---- global attention -------------------------------------------------------------------------- */
 
 static tensor build_attention(struct net *n, tensor x, const void *arg)
@@ -264,6 +288,7 @@ int main(int argc, char **argv)
                            {"natten", test_natten},
                            {"natten: range", test_natten_range},
                            {"natten: tiles for GPUs", test_natten_tiles},
+                           {"natten: matrices", test_natten_matrices},
                            {"bicubic resize as torch's", test_bicubic},
                            {"attention", test_attention},
                            {"attention: tiles for GPUs", test_attention_tiles},

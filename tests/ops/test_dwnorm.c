@@ -24,7 +24,8 @@ static void reference_pair(const float *x, float *out, const void *arg)
 {
     const struct pair *p = arg;
     size_t pixels = (size_t)p->h * p->w, count = pixels * p->c;
-    float *weight = harness_weight_of("cpe", "weight", p->c, 1, p->kernel, p->kernel), *bias = harness_weight_of("cpe", "bias", p->c, 0, 0, 0);
+    float *weight = harness_weight_of("cpe", "weight", p->c, 1, p->kernel, p->kernel),
+          *bias = harness_weight_of("cpe", "bias", p->c, 0, 0, 0);
     float *norm_weight = harness_weight_of("norm", "weight", p->c, 0, 0, 0), *norm_bias = harness_weight_of("norm", "bias", p->c, 0, 0, 0);
     float *sum = out + count;
     ref_dwconv(x, p->c, p->h, p->w, p->kernel, weight, bias, sum);
@@ -40,8 +41,15 @@ static void check_pair(const char *name, struct pair p)
 {
     for (int gpu = 0; gpu < 2; gpu++) {
         harness_pretend_gpu(gpu);
-        harness_check(&(struct harness_case){
-            .name = name, .c = p.c, .h = p.h, .w = p.w, .build = build_pair, .reference = reference_pair, .arg = &p, .f32 = 1e-6, .f16 = 6e-4});
+        harness_check(&(struct harness_case){.name = name,
+                                             .c = p.c,
+                                             .h = p.h,
+                                             .w = p.w,
+                                             .build = build_pair,
+                                             .reference = reference_pair,
+                                             .arg = &p,
+                                             .f32 = 1e-6,
+                                             .f16 = 6e-4});
     }
     harness_pretend_gpu(false);
 }
@@ -75,8 +83,15 @@ static void reference_parts(const float *x, float *out, const void *arg)
 static void test_parts(void)
 {
     const size_t pixels = 5 * 11;
-    harness_check(&(struct harness_case){
-        .name = "concat in place", .c = 12, .h = 5, .w = 11, .build = build_parts, .reference = reference_parts, .arg = &pixels, .f32 = 1e-6, .f16 = 4e-4});
+    harness_check(&(struct harness_case){.name = "concat in place",
+                                         .c = 12,
+                                         .h = 5,
+                                         .w = 11,
+                                         .build = build_parts,
+                                         .reference = reference_parts,
+                                         .arg = &pixels,
+                                         .f32 = 1e-6,
+                                         .f16 = 4e-4});
 }
 
 int main(int argc, char **argv)

@@ -212,10 +212,10 @@ static void set_matrix(const char *from, const char *to, const int matrix[4])
         at = next;
     CU_ASSERT_PTR_NOT_NULL_FATAL(at);
     at += 4 + 40; /* content: version, times, track, duration, layer, volume; then the matrix */
-    put32(at, (uint32_t)matrix[0] * 65536);
-    put32(at + 4, (uint32_t)matrix[1] * 65536);
-    put32(at + 12, (uint32_t)matrix[2] * 65536);
-    put32(at + 16, (uint32_t)matrix[3] * 65536);
+    set32(at, (uint32_t)matrix[0] * 65536);
+    set32(at + 4, (uint32_t)matrix[1] * 65536);
+    set32(at + 12, (uint32_t)matrix[2] * 65536);
+    set32(at + 16, (uint32_t)matrix[3] * 65536);
     CU_ASSERT(g_file_set_contents(to, data, (gssize)size, NULL));
     g_free(data);
 }

@@ -163,6 +163,32 @@ static void test_seek(void)
     CU_ASSERT_EQUAL(screen_finish(&s), 0);
 }
 
+/* The picture that is seen has no labels of its own yet. */
+static bool is_ahead(const struct screen *s)
+{
+    return s->w.shown.valid && window_in_flight(&s->w) && s->w.picture != s->w.shown.result.slot;
+}
+
+static void test_latest(void)
+{
+    struct screen s;
+    CU_ASSERT_FATAL(screen_init(&s, CLIP, "--sync", "latest", NULL));
+    for (int i = 0; i < 4; i++) {
+        CU_ASSERT(screen_until(&s, 60, is_ahead));
+        struct segman_present what = window_present(&s.w);
+        CU_ASSERT(what.picture != what.labels);
+        const struct window_ticket *newest = &s.w.tickets[(s.w.submitted - 1) % WINDOW_SLOTS];
+        struct window_ticket shown = s.w.shown.ticket;
+        CU_ASSERT(newest->pts_ns > shown.pts_ns);
+        s.w.shown.ticket.pts_ns = newest->pts_ns; /* what its shade is compared with */
+        CU_ASSERT(is_right_frame(&s));
+        s.w.shown.ticket = shown;
+        wanted_pts = pts(&s);
+        CU_ASSERT(screen_until(&s, 60, past_pts));
+    }
+    CU_ASSERT_EQUAL(screen_finish(&s), 0);
+}
+
 static bool begun_again(const struct screen *s)
 {
     return s->w.shown.valid && s->w.shown.ticket.era > 2 && pts(s) < 10;
@@ -292,7 +318,8 @@ static void test_soak(void)
     }
     CU_ASSERT(s.open && s.w.finished >= soak_frames);
     printf("%d frames, %.1f %.1f %.1f MiB, %u %u %u allocations, %.0f %.0f %.0f ms ", (int)s.w.finished, (double)memory[0] / 1048576,
-           (double)memory[1] / 1048576, (double)memory[2] / 1048576, allocations[0], allocations[1], allocations[2], lead[0], lead[1], lead[2]);
+           (double)memory[1] / 1048576, (double)memory[2] / 1048576, allocations[0], allocations[1], allocations[2], lead[0], lead[1],
+           lead[2]);
     CU_ASSERT(memory[2] < memory[1] + (8u << 20));
     CU_ASSERT_EQUAL(allocations[1], allocations[2]);
     CU_ASSERT(lead[2] < 3 * lead[1] + 50);
@@ -317,9 +344,15 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*test)(void);
-    } tests[] = {{"own speed", test_speed}, {"pause and steps", test_pause}, {"seek", test_seek},
-                 {"loop", test_loop},       {"record", test_record},         {"no display", test_no_display},
-                 {"no argument", test_no_argument}, {"soak", test_soak}};
+    } tests[] = {{"own speed", test_speed},
+                 {"pause and steps", test_pause},
+                 {"seek", test_seek},
+                 {"latest", test_latest},
+                 {"loop", test_loop},
+                 {"record", test_record},
+                 {"no display", test_no_display},
+                 {"no argument", test_no_argument},
+                 {"soak", test_soak}};
     for (size_t i = 0; i < G_N_ELEMENTS(tests); i++)
         if (argc < 6 || strcmp(argv[5], tests[i].name) == 0)
             CU_add_test(suite, tests[i].name, tests[i].test);

@@ -95,8 +95,10 @@ static uint32_t wrong_pixels(const struct screen *s, int tolerance)
     if (wrong && g_getenv("SEGMAN_TEST_SAVE")) {
         screen_save(s, g_getenv("SEGMAN_TEST_SAVE"));
         for (uint32_t i = 0, n = 0; i < room.width * room.height && n < 4; i++)
-            if (!close_to(s->pixels[i / room.width * s->width + i % room.width], expected(s, i % room.width, i / room.width), tolerance) && ++n)
-                printf("\n    at %u, %u: %06x, expected %06x", i % room.width, i / room.width, s->pixels[i], expected(s, i % room.width, i / room.width));
+            if (!close_to(s->pixels[i / room.width * s->width + i % room.width], expected(s, i % room.width, i / room.width), tolerance) &&
+                ++n)
+                printf("\n    at %u, %u: %06x, expected %06x", i % room.width, i / room.width, s->pixels[i],
+                       expected(s, i % room.width, i / room.width));
     }
     return wrong;
 }
@@ -248,7 +250,8 @@ static void test_texts(void)
     CU_ASSERT(screen_grab(&s));
     CU_ASSERT(s.w.osd_text.height > 3 * line);
     check_text(&s, &s.w.osd_text, without, margin, margin);
-    static const char *const wanted[] = {"network", "upload", "blend", "present", "frame to screen", "llvmpipe", "indoor24", "640x480", "224x224"};
+    static const char *const wanted[] = {"network",  "upload",   "blend",   "present", "frame to screen",
+                                         "llvmpipe", "indoor24", "640x480", "224x224"};
     for (size_t i = 0; i < G_N_ELEMENTS(wanted); i++) {
         screen_run(&s, 0.3);
         if (!strstr(s.w.osd_text.text, wanted[i]))
@@ -260,7 +263,8 @@ static void test_texts(void)
     CU_ASSERT_EQUAL(screen_differs(&s, without, 0, 0, s.width, s.height), 0);
     screen_type(&s, "?");
     CU_ASSERT(screen_grab(&s));
-    check_text(&s, &s.w.help, without, ((int32_t)s.width - (int32_t)s.w.help.width) / 2, ((int32_t)s.height - (int32_t)s.w.help.height) / 2);
+    check_text(&s, &s.w.help, without, ((int32_t)s.width - (int32_t)s.w.help.width) / 2,
+               ((int32_t)s.height - (int32_t)s.w.help.height) / 2);
     screen_type(&s, "?");
     CU_ASSERT(screen_grab(&s));
     CU_ASSERT_EQUAL(screen_differs(&s, without, 0, 0, s.width, s.height), 0);
@@ -472,7 +476,7 @@ int main(int argc, char **argv)
         const char *name;
         void (*test)(void);
     } tests[] = {
-        {"views", test_views},           {"opacity", test_opacity},     {"side by side", test_side_by_side}, {"texts", test_texts},
+        {"views", test_views},           {"opacity", test_opacity},       {"side by side", test_side_by_side}, {"texts", test_texts},
         {"legend", test_legend},         {"hover and click", test_hover}, {"screenshot", test_screenshot},     {"sizes", test_sizes},
         {"fullscreen", test_fullscreen}, {"minimised", test_minimised},
     };

@@ -15,8 +15,8 @@
  *            the network, frame_record_crop }, frame_record_output, end
  *   a frame  fill frame_planes(slot); frame_prepare(slot); submit; wait; read frame_result(slot)
  *
- * Command lists of a program share device buffers (all but those of frame_kept): they must run one after the other on one queue (gpu_commands_begin
- * waits for lists submitted before).
+ * Command lists of a program share device buffers (all but those of frame_kept): they must run one after the other on one queue
+ * (gpu_commands_begin waits for lists submitted before).
  */
 #ifndef FRAME_FRAME_H
 #define FRAME_FRAME_H
@@ -102,6 +102,8 @@ uint32_t frame_program_crops(const struct frame_program *program);
 void frame_record_decision(struct frame_program *program, uint32_t slot, struct gpu_commands *commands);
 /** Source -> network input of the crop. The first crop comes first: it uploads and converts the frame. */
 void frame_record_input(struct frame_program *program, uint32_t slot, struct gpu_commands *commands, uint32_t crop);
+/** What the first crop's input, or the decision, begins with: the frame on the GPU as packed RGB, frame_kept()'s picture. */
+void frame_record_source(const struct frame_program *program, uint32_t slot, struct gpu_commands *commands);
 /** Keeps the crop's logits, or blends them into the evidence; without smoothing nothing to do for the whole image. */
 void frame_record_crop(struct frame_program *program, uint32_t slot, struct gpu_commands *commands, uint32_t crop);
 /** Logits -> labels and view, readable by the host afterwards. */
@@ -114,12 +116,12 @@ void frame_result(const struct frame_program *program, uint32_t slot, struct seg
 
 /** What a slot of a program with .keep holds on the GPU once its list has run, until it runs again. */
 struct frame_kept {
-    uint32_t width, height;  /**< pixels */
-    struct gpu_range picture; /**< packed RGB, four bytes a pixel */
-    uint32_t stride;         /**< pixels */
-    bool bgr;                /**< bytes are B G R X, else R G B A */
+    uint32_t width, height;              /**< pixels */
+    struct gpu_range picture;            /**< packed RGB, four bytes a pixel */
+    uint32_t stride;                     /**< pixels */
+    bool bgr;                            /**< bytes are B G R X, else R G B A */
     struct gpu_range labels, confidence; /**< bytes; confidence's size is 0 without it */
-    uint32_t label_stride;   /**< of both, bytes */
+    uint32_t label_stride;               /**< of both, bytes */
 };
 struct frame_kept frame_kept(const struct frame_program *program, uint32_t slot);
 

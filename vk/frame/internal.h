@@ -41,12 +41,12 @@ struct frame_temporal {
 };
 
 struct frame_slot {
-    struct gpu_buffer upload, result, style; /* all mapped */
-    struct gpu_buffer picture[2];            /* mapped; [picture_side] is in use, the other one empty */
+    struct gpu_buffer upload, result, style;              /* all mapped */
+    struct gpu_buffer picture[2];                         /* mapped; [picture_side] is in use, the other one empty */
     struct gpu_buffer own_frame, own_scratch, own_result; /* with keep, in the place of the program's */
-    uint32_t style_version, picture_version; /* what they hold */
+    uint32_t style_version, picture_version;              /* what they hold */
     struct net_pass convert, candidates, labels, blend[FRAME_MAX_BLEND];
-    struct net_pass *input; /* [crops] */
+    struct net_pass *input;             /* [crops] */
     struct gpu_buffer control, verdict; /* mapped; see temporal.c */
     struct net_pass motion[FRAME_MAX_CROPS], evidence[FRAME_MAX_CROPS], decide;
 };
@@ -59,11 +59,11 @@ struct frame_program {
     bool staged; /* memory is not unified: frames, styles and results are copied */
     uint32_t view_width, label_stride;
     uint64_t confidence_offset, view_offset, result_size; /* in the result buffers: labels, confidence, view */
-    uint64_t crop_pitch;               /* bytes */
-    struct net_memory seen;            /* what labels are made of: the network's logits, or what lasts of them */
+    uint64_t crop_pitch;                                  /* bytes */
+    struct net_memory seen;                               /* what labels are made of: the network's logits, or what lasts of them */
     struct frame_temporal temporal;
-    uint32_t ratio;                    /* input pixels from logit to logit */
-    uint32_t scratch_stride;           /* pixels */
+    uint32_t ratio;          /* input pixels from logit to logit */
+    uint32_t scratch_stride; /* pixels */
     struct gpu_buffer scratch, candidates, device_frame, device_style, device_result, crop_table, crop_logits;
     struct frame_slot slot[SEGMAN_MAX_SLOTS];
     uint32_t style[FRAME_STYLE_PAIRS][2];
@@ -82,8 +82,6 @@ uint32_t frame_rgb_stride(const struct frame_program *program); /* pixels */
 bool frame_pass_create(const struct frame_program *program, struct net_pass *pass, const struct gpu_pass_desc *desc, double flops,
                        struct segman_error *error);
 void frame_record_pass(const struct frame_program *program, struct gpu_commands *commands, const struct net_pass *pass);
-/* Upload and conversion of the frame. */
-void frame_record_source(const struct frame_program *program, uint32_t slot, struct gpu_commands *commands);
 
 /* temporal.c. Whether evidence lasts from frame to frame: then it is in crop_logits. */
 bool frame_temporal(const struct frame_program *program);

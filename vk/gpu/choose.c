@@ -71,8 +71,8 @@ static int search(const struct gpu *gpu, const struct segman_device_info *infos,
 }
 
 /* Names the device that was asked for, and one that would do. */
-static bool refuse(const struct gpu *gpu, const struct segman_device_info *infos, const VkPhysicalDevice *devices, uint32_t count, int unfit,
-                   struct segman_error *error)
+static bool refuse(const struct gpu *gpu, const struct segman_device_info *infos, const VkPhysicalDevice *devices, uint32_t count,
+                   int unfit, struct segman_error *error)
 {
     const struct segman_device_info *info = &infos[unfit];
     int none, other = search(gpu, infos, devices, count, NULL, &none);

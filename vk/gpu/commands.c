@@ -9,7 +9,7 @@
 #include "pass.h"
 
 #define STAGES (VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_2_COPY_BIT)
-#define READS (VK_ACCESS_2_SHADER_STORAGE_READ_BIT | VK_ACCESS_2_TRANSFER_READ_BIT)
+#define READS  (VK_ACCESS_2_SHADER_STORAGE_READ_BIT | VK_ACCESS_2_TRANSFER_READ_BIT)
 #define WRITES (VK_ACCESS_2_SHADER_STORAGE_WRITE_BIT | VK_ACCESS_2_TRANSFER_WRITE_BIT)
 
 struct access {
@@ -230,18 +230,17 @@ fail:
 
 static void image_barrier(struct gpu_commands *c, VkImage image, bool before)
 {
-    const VkImageMemoryBarrier2 b = {
-        .sType = VK_STRUCTURE_TYPE_IMAGE_MEMORY_BARRIER_2,
-        .srcStageMask = VK_PIPELINE_STAGE_2_COPY_BIT, /* before: where the submission waits for the image */
-        .srcAccessMask = before ? 0 : VK_ACCESS_2_TRANSFER_WRITE_BIT,
-        .dstStageMask = before ? VK_PIPELINE_STAGE_2_COPY_BIT : VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT,
-        .dstAccessMask = before ? VK_ACCESS_2_TRANSFER_WRITE_BIT : 0,
-        .oldLayout = before ? VK_IMAGE_LAYOUT_UNDEFINED : VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL,
-        .newLayout = before ? VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL : VK_IMAGE_LAYOUT_PRESENT_SRC_KHR,
-        .srcQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED,
-        .dstQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED,
-        .image = image,
-        .subresourceRange = {.aspectMask = VK_IMAGE_ASPECT_COLOR_BIT, .levelCount = 1, .layerCount = 1}};
+    const VkImageMemoryBarrier2 b = {.sType = VK_STRUCTURE_TYPE_IMAGE_MEMORY_BARRIER_2,
+                                     .srcStageMask = VK_PIPELINE_STAGE_2_COPY_BIT, /* before: where the submission waits for the image */
+                                     .srcAccessMask = before ? 0 : VK_ACCESS_2_TRANSFER_WRITE_BIT,
+                                     .dstStageMask = before ? VK_PIPELINE_STAGE_2_COPY_BIT : VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT,
+                                     .dstAccessMask = before ? VK_ACCESS_2_TRANSFER_WRITE_BIT : 0,
+                                     .oldLayout = before ? VK_IMAGE_LAYOUT_UNDEFINED : VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL,
+                                     .newLayout = before ? VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL : VK_IMAGE_LAYOUT_PRESENT_SRC_KHR,
+                                     .srcQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED,
+                                     .dstQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED,
+                                     .image = image,
+                                     .subresourceRange = {.aspectMask = VK_IMAGE_ASPECT_COLOR_BIT, .levelCount = 1, .layerCount = 1}};
     const VkDependencyInfo info = {.sType = VK_STRUCTURE_TYPE_DEPENDENCY_INFO, .imageMemoryBarrierCount = 1, .pImageMemoryBarriers = &b};
     vkCmdPipelineBarrier2(c->buffer, &info);
 }
@@ -317,7 +316,8 @@ double gpu_commands_time(const struct gpu_commands *c, uint32_t timer)
     if (c->submitted || timer >= c->n_timers)
         return 0;
     if (vkGetQueryPoolResults(c->gpu->device, c->queries, 0, 1, sizeof(t[0]), &t[0], sizeof(t[0]), VK_QUERY_RESULT_64_BIT) != VK_SUCCESS ||
-        vkGetQueryPoolResults(c->gpu->device, c->queries, timer, 1, sizeof(t[1]), &t[1], sizeof(t[1]), VK_QUERY_RESULT_64_BIT) != VK_SUCCESS)
+        vkGetQueryPoolResults(c->gpu->device, c->queries, timer, 1, sizeof(t[1]), &t[1], sizeof(t[1]), VK_QUERY_RESULT_64_BIT) !=
+            VK_SUCCESS)
         return 0;
     uint64_t mask = c->gpu->timestamp_bits >= 64 ? UINT64_MAX : (1ull << c->gpu->timestamp_bits) - 1;
     return (double)((t[1] - t[0]) & mask) * c->gpu->timestamp_ns * 1e-6;

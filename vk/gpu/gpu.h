@@ -14,8 +14,8 @@
 #include "../segman.h"
 
 #define GPU_MAX_BINDINGS 8
-#define GPU_MAX_SPEC 20
-#define GPU_MAX_PUSH 128
+#define GPU_MAX_SPEC     20
+#define GPU_MAX_PUSH     128
 
 struct gpu;
 
@@ -29,19 +29,19 @@ struct gpu_coop {
 
 /** Limits and features that choose shaders. */
 struct gpu_caps {
-    bool fp16;                  /**< shaderFloat16 */
-    bool storage16;             /**< storageBuffer16BitAccess */
+    bool fp16;      /**< shaderFloat16 */
+    bool storage16; /**< storageBuffer16BitAccess */
     struct gpu_coop coop;
     bool timestamps;
-    bool unified_memory;        /**< device-local memory is host-visible too: no staging copies */
-    bool cpu;                   /**< a CPU driver */
-    bool subgroup_shuffle;      /**< subgroup shuffles in compute shaders */
+    bool unified_memory;   /**< device-local memory is host-visible too: no staging copies */
+    bool cpu;              /**< a CPU driver */
+    bool subgroup_shuffle; /**< subgroup shuffles in compute shaders */
     uint32_t subgroup_size;
-    uint32_t shared_memory;     /**< bytes a workgroup */
-    uint32_t max_invocations;   /**< a workgroup */
-    uint64_t max_range;         /**< bytes of one storage buffer binding */
-    uint64_t offset_alignment;  /**< of storage buffer bindings, a power of two */
-    uint32_t max_bindings;      /**< storage buffers a pass */
+    uint32_t shared_memory;    /**< bytes a workgroup */
+    uint32_t max_invocations;  /**< a workgroup */
+    uint64_t max_range;        /**< bytes of one storage buffer binding */
+    uint64_t offset_alignment; /**< of storage buffer bindings, a power of two */
+    uint32_t max_bindings;     /**< storage buffers a pass */
     uint32_t max_groups[3];
 };
 
@@ -75,9 +75,11 @@ bool gpu_buffer_init(struct gpu *gpu, struct gpu_buffer *buffer, uint64_t size, 
 /** Accepts a zeroed buffer. The GPU must be done with it. */
 void gpu_buffer_finish(struct gpu *gpu, struct gpu_buffer *buffer);
 /** Fills a device buffer's range from host memory, blocking (for weights; not for frames). */
-bool gpu_buffer_write(struct gpu *gpu, const struct gpu_buffer *buffer, uint64_t offset, const void *data, uint64_t size, struct segman_error *error);
+bool gpu_buffer_write(struct gpu *gpu, const struct gpu_buffer *buffer, uint64_t offset, const void *data, uint64_t size,
+                      struct segman_error *error);
 /** Copies a range to host memory, blocking. */
-bool gpu_buffer_read(struct gpu *gpu, const struct gpu_buffer *buffer, uint64_t offset, void *data, uint64_t size, struct segman_error *error);
+bool gpu_buffer_read(struct gpu *gpu, const struct gpu_buffer *buffer, uint64_t offset, void *data, uint64_t size,
+                     struct segman_error *error);
 
 struct gpu_range {
     const struct gpu_buffer *buffer;
@@ -87,9 +89,9 @@ struct gpu_range {
 /* ---- passes ---------------------------------------------------------------------------------- */
 
 struct gpu_shader {
-    const char *name;      /**< file name and variant: "conv.f16" */
-    const uint32_t *code;  /**< SPIR-V */
-    size_t size;           /**< bytes */
+    const char *name;     /**< file name and variant: "conv.f16" */
+    const uint32_t *code; /**< SPIR-V */
+    size_t size;          /**< bytes */
 };
 /** The shader table of the build; NULL where there is no such name. */
 const struct gpu_shader *gpu_shader_find(const char *name);
@@ -97,18 +99,18 @@ const struct gpu_shader *gpu_shader_find(const char *name);
 enum gpu_access { GPU_READ = 1, GPU_WRITE = 2, GPU_READ_WRITE = 3 };
 
 struct gpu_pass_desc {
-    const char *shader;              /**< name in the shader table */
-    const char *label;               /**< debug label; copied */
+    const char *shader; /**< name in the shader table */
+    const char *label;  /**< debug label; copied */
     struct {
         struct gpu_range range;
         enum gpu_access access;
-    } binding[GPU_MAX_BINDINGS];     /**< binding i of set 0 */
+    } binding[GPU_MAX_BINDINGS]; /**< binding i of set 0 */
     uint32_t n_bindings;
-    uint32_t spec[GPU_MAX_SPEC];     /**< specialisation constant i (floats by bit pattern) */
+    uint32_t spec[GPU_MAX_SPEC]; /**< specialisation constant i (floats by bit pattern) */
     uint32_t n_spec;
-    uint32_t subgroup_size;          /**< invocations of a subgroup, all of them whole; 0: as the driver likes */
+    uint32_t subgroup_size; /**< invocations of a subgroup, all of them whole; 0: as the driver likes */
     const void *push;
-    uint32_t push_size;              /**< bytes, a multiple of 4, at most 128 */
+    uint32_t push_size; /**< bytes, a multiple of 4, at most 128 */
     uint32_t groups[3];
 };
 
@@ -170,7 +172,8 @@ struct gpu_swapchain {
 
 /** Whether the gpu was created with a surface. */
 bool gpu_has_surface(const struct gpu *gpu);
-/** Makes images of the surface's size, or of this one where the surface leaves the choice; the old ones are replaced. Waits for the queue. */
+/** Makes images of the surface's size, or of this one where the surface leaves the choice; the old ones are replaced. Waits for the queue.
+ */
 bool gpu_swapchain_init(struct gpu *gpu, struct gpu_swapchain *chain, const VkPresentModeKHR *wishes, uint32_t n_wishes, uint32_t width,
                         uint32_t height, struct segman_error *error);
 void gpu_swapchain_finish(struct gpu *gpu, struct gpu_swapchain *chain);

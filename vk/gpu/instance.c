@@ -34,7 +34,8 @@ static bool instance_extension_exists(const char *layer, const char *name)
     return found;
 }
 
-VkResult gpu_instance_create(bool validation, const struct segman_surface_source *window, VkInstance *instance, bool *debug_utils, bool *layer)
+VkResult gpu_instance_create(bool validation, const struct segman_surface_source *window, VkInstance *instance, bool *debug_utils,
+                             bool *layer)
 {
     *layer = validation && layer_exists(VALIDATION_LAYER);
     *debug_utils = instance_extension_exists(NULL, VK_EXT_DEBUG_UTILS_EXTENSION_NAME) ||
@@ -48,9 +49,8 @@ VkResult gpu_instance_create(bool validation, const struct segman_surface_source
     for (uint32_t i = 0; window && i < window->n_extensions && i < GPU_MAX_INSTANCE_EXTENSIONS; i++)
         extensions[n++] = window->extensions[i];
     const VkValidationFeatureEnableEXT enable[] = {VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT};
-    const VkValidationFeaturesEXT features = {.sType = VK_STRUCTURE_TYPE_VALIDATION_FEATURES_EXT,
-                                              .enabledValidationFeatureCount = 1,
-                                              .pEnabledValidationFeatures = enable};
+    const VkValidationFeaturesEXT features = {
+        .sType = VK_STRUCTURE_TYPE_VALIDATION_FEATURES_EXT, .enabledValidationFeatureCount = 1, .pEnabledValidationFeatures = enable};
     const VkApplicationInfo app = {.sType = VK_STRUCTURE_TYPE_APPLICATION_INFO,
                                    .pApplicationName = "segman",
                                    .pEngineName = "libsegman",

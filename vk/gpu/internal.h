@@ -28,8 +28,8 @@ struct gpu {
     struct segman_device_info info;
     segman_log_fn log;
     void *log_user;
-    uint32_t validation_messages; /* atomic */
-    uint32_t allocations;         /* atomic */
+    uint32_t validation_messages;                 /* atomic */
+    uint32_t allocations;                         /* atomic */
     PFN_vkCmdBeginDebugUtilsLabelEXT label_begin; /* NULL without the extension */
     PFN_vkCmdEndDebugUtilsLabelEXT label_end;
     pthread_mutex_t lock; /* queue, command pool, pipelines */
@@ -43,8 +43,10 @@ struct gpu {
 #define GPU_NO_DRIVER_HINT          "install a Vulkan driver (Debian: mesa-vulkan-drivers, or the vendor's own)"
 #define GPU_MAX_INSTANCE_EXTENSIONS 16 /* of a window system */
 
-/** An instance with the extensions that exist; validation turns the layer on where it is installed. window: NULL, or what a surface needs. */
-VkResult gpu_instance_create(bool validation, const struct segman_surface_source *window, VkInstance *instance, bool *debug_utils, bool *layer);
+/** An instance with the extensions that exist; validation turns the layer on where it is installed. window: NULL, or what a surface needs.
+ */
+VkResult gpu_instance_create(bool validation, const struct segman_surface_source *window, VkInstance *instance, bool *debug_utils,
+                             bool *layer);
 /** Says why there is no instance; returns false. */
 bool gpu_instance_fail(VkResult result, struct segman_error *error);
 bool gpu_device_extension_exists(VkPhysicalDevice device, const char *name);

@@ -12,7 +12,8 @@ static const VkMemoryPropertyFlags wishes[][3] = {
     [GPU_MEMORY_DEVICE] = {VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT, 0, 0},
     [GPU_MEMORY_UPLOAD] = {VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT,
                            VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT, 0},
-    [GPU_MEMORY_READBACK] = {VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT | VK_MEMORY_PROPERTY_HOST_CACHED_BIT,
+    [GPU_MEMORY_READBACK] = {VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT |
+                                 VK_MEMORY_PROPERTY_HOST_CACHED_BIT,
                              VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT, 0},
 };
 
@@ -99,7 +100,8 @@ static bool copy_now(struct gpu *gpu, struct gpu_range src, struct gpu_range dst
     return ok;
 }
 
-bool gpu_buffer_write(struct gpu *gpu, const struct gpu_buffer *buffer, uint64_t offset, const void *data, uint64_t size, struct segman_error *error)
+bool gpu_buffer_write(struct gpu *gpu, const struct gpu_buffer *buffer, uint64_t offset, const void *data, uint64_t size,
+                      struct segman_error *error)
 {
     struct gpu_buffer staging;
     if (buffer->map) {
@@ -117,7 +119,8 @@ bool gpu_buffer_write(struct gpu *gpu, const struct gpu_buffer *buffer, uint64_t
     return ok;
 }
 
-bool gpu_buffer_read(struct gpu *gpu, const struct gpu_buffer *buffer, uint64_t offset, void *data, uint64_t size, struct segman_error *error)
+bool gpu_buffer_read(struct gpu *gpu, const struct gpu_buffer *buffer, uint64_t offset, void *data, uint64_t size,
+                     struct segman_error *error)
 {
     struct gpu_buffer staging;
     if (buffer->map) {

@@ -25,8 +25,8 @@ const struct segman_architecture *architecture_variant(const char *name)
 }
 
 /* Looks a tensor up; NULL and a sentence where it is absent or not of this rank. */
-static const struct checkpoint_tensor *need(const struct checkpoint *checkpoint, uint32_t rank, struct segman_error *error, const char *format,
-                                            ...)
+static const struct checkpoint_tensor *need(const struct checkpoint *checkpoint, uint32_t rank, struct segman_error *error,
+                                            const char *format, ...)
 {
     char name[256];
     va_list args;
@@ -46,8 +46,8 @@ static const struct checkpoint_tensor *need(const struct checkpoint *checkpoint,
 static bool set(uint32_t *out, uint64_t value, uint64_t max, const char *name, struct segman_error *error)
 {
     if (!value || value > max)
-        return segman_fail(error, SEGMAN_ERROR_FORMAT, "The tensor %s has a side of %llu, expected 1 to %llu", name, (unsigned long long)value,
-                           (unsigned long long)max);
+        return segman_fail(error, SEGMAN_ERROR_FORMAT, "The tensor %s has a side of %llu, expected 1 to %llu", name,
+                           (unsigned long long)value, (unsigned long long)max);
     *out = (uint32_t)value;
     return true;
 }
@@ -74,8 +74,7 @@ static uint32_t square_root(uint64_t n)
 static bool find_stage(struct segman_architecture *a, uint32_t i, const struct checkpoint *checkpoint, struct segman_error *error)
 {
     const struct checkpoint_tensor *norm = need(checkpoint, 1, error, "backbone.layers.%u.blocks.0.norm1.weight", 2 * i);
-    const struct checkpoint_tensor *bias =
-        norm ? need(checkpoint, 3, error, "backbone.layers.%u.blocks.0.token_mixer.rpb.0", 2 * i) : NULL;
+    const struct checkpoint_tensor *bias = norm ? need(checkpoint, 3, error, "backbone.layers.%u.blocks.0.token_mixer.rpb.0", 2 * i) : NULL;
     const struct checkpoint_tensor *fc1 = bias ? need(checkpoint, 4, error, "backbone.layers.%u.blocks.0.mlp.fc1.weight", 2 * i) : NULL;
     if (!fc1 || !set(&a->dims[i], norm->shape[0], 8192, norm->name, error) || !set(&a->heads[i], bias->shape[0], 256, bias->name, error) ||
         !set(&a->windows[i], (bias->shape[1] + 1) / 2, 31, bias->name, error) ||

@@ -90,8 +90,8 @@ static bool check_dataset(const struct segman_model *model, const char *path, st
 {
     const struct segman_dataset *d = checkpoint_dataset(model->checkpoint);
     if (d && d->classes != model->architecture.classes)
-        return segman_fail(error, SEGMAN_ERROR_FORMAT, "%s names %u classes, its tensor decode_head.conv_seg.weight has %u", path, d->classes,
-                           model->architecture.classes);
+        return segman_fail(error, SEGMAN_ERROR_FORMAT, "%s names %u classes, its tensor decode_head.conv_seg.weight has %u", path,
+                           d->classes, model->architecture.classes);
     return true;
 }
 

@@ -342,8 +342,8 @@ tensor net_unshuffle(struct net *n, tensor x, uint32_t r)
     struct node in = at(n, x);
     if (in.h % r || in.w % r)
         return fail(n, SEGMAN_ERROR_ARGUMENT, "a map to unshuffle must be a multiple of the factor");
-    return append(n, &(struct node){.op = OP_UNSHUFFLE, .in = {x.id}, .n_in = 1, .c = in.c * r * r, .h = in.h / r, .w = in.w / r, .stride = r},
-                  NULL);
+    return append(
+        n, &(struct node){.op = OP_UNSHUFFLE, .in = {x.id}, .n_in = 1, .c = in.c * r * r, .h = in.h / r, .w = in.w / r, .stride = r}, NULL);
 }
 
 tensor net_pool(struct net *n, tensor x)
@@ -379,8 +379,7 @@ tensor net_natten(struct net *n, const char *name, tensor qkv, uint32_t heads, u
         return fail(n, SEGMAN_ERROR_ARGUMENT, "the map is smaller than the attention window");
     return append(
         n,
-        &(struct node){
-            .op = OP_NATTEN, .in = {qkv.id}, .n_in = 1, .c = in.c / 3, .h = in.h, .w = in.w, .heads = heads, .window = window},
+        &(struct node){.op = OP_NATTEN, .in = {qkv.id}, .n_in = 1, .c = in.c / 3, .h = in.h, .w = in.w, .heads = heads, .window = window},
         name);
 }
 

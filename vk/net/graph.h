@@ -37,7 +37,7 @@ bool graph_pin(const struct net *n, const char *const *taps, size_t n_taps, bool
 void graph_fuse(struct net *n, const bool *pinned);
 
 struct plan_item {
-    int32_t id;          /* tensor, or node of a scratch */
+    int32_t id; /* tensor, or node of a scratch */
     bool scratch;
     uint64_t size;       /* bytes, padded */
     uint64_t offset;     /* in the arena */
@@ -46,12 +46,12 @@ struct plan_item {
 struct plan {
     struct plan_item *item;
     size_t count;
-    uint64_t arena, naive;      /* bytes */
-    int32_t *home;              /* [net.count]: the concat in whose memory the tensor lies, 0: its own */
-    uint32_t *home_first;       /* [net.count]: its first channel there */
-    struct net_memory *memory;  /* [net.count]; range.buffer is set by the program */
-    uint64_t *scratch;          /* [net.count]: offset of the node's scratch */
-    uint64_t *scratch_size;     /* [net.count] */
+    uint64_t arena, naive;     /* bytes */
+    int32_t *home;             /* [net.count]: the concat in whose memory the tensor lies, 0: its own */
+    uint32_t *home_first;      /* [net.count]: its first channel there */
+    struct net_memory *memory; /* [net.count]; range.buffer is set by the program */
+    uint64_t *scratch;         /* [net.count]: offset of the node's scratch */
+    uint64_t *scratch_size;    /* [net.count] */
 };
 bool plan_init(struct plan *plan, const struct net *n, const bool *pinned, bool f16, uint64_t alignment, struct segman_error *error);
 void plan_finish(struct plan *plan);

@@ -36,8 +36,8 @@ enum net_op {
 
 struct node {
     enum net_op op;
-    char *scope;                  /* full name of the op's weights: "backbone.layers.0.blocks.0.cpe1" */
-    int32_t in[NODE_MAX_INPUTS];  /* ids of tensors */
+    char *scope;                 /* full name of the op's weights: "backbone.layers.0.blocks.0.cpe1" */
+    int32_t in[NODE_MAX_INPUTS]; /* ids of tensors */
     uint32_t n_in;
     uint32_t c, h, w;             /* output */
     uint32_t kernel, stride, pad; /* conv, dwconv; unshuffle: stride */
@@ -47,14 +47,14 @@ struct node {
     uint32_t first;               /* slice: first channel */
     enum net_act act;             /* act; fused: the epilogue's */
     /* Epilogue after fusing, in this order: batch norm, act, layer scale, residual. NULL or 0: none. */
-    char *norm;                   /* scope of a batch norm folded into the weights */
-    char *scale;                  /* scope of a layer scale */
-    int32_t residual;             /* tensor added last */
-    char *layer_norm;             /* dwnorm: scope of the layer norm */
-    char *front;                  /* scan: scope of the depthwise convolution that makes its input; kernel, norm, act are its */
-    int32_t also;                 /* the node whose tensor is this node's second output */
-    int32_t maker;                /* OP_ALSO: the node that writes this tensor */
-    uint32_t unshuffle;           /* conv: its 1x1 weights are (out, in, r, r): kernel r, stride r on the unshuffled input */
+    char *norm;         /* scope of a batch norm folded into the weights */
+    char *scale;        /* scope of a layer scale */
+    int32_t residual;   /* tensor added last */
+    char *layer_norm;   /* dwnorm: scope of the layer norm */
+    char *front;        /* scan: scope of the depthwise convolution that makes its input; kernel, norm, act are its */
+    int32_t also;       /* the node whose tensor is this node's second output */
+    int32_t maker;      /* OP_ALSO: the node that writes this tensor */
+    uint32_t unshuffle; /* conv: its 1x1 weights are (out, in, r, r): kernel r, stride r on the unshuffled input */
 };
 
 struct lower;
@@ -85,7 +85,7 @@ struct gpu_range lower_upload(struct lower *l, const void *data, size_t bytes);
 uint16_t lower_half(float f);
 
 struct lower_pass {
-    const char *shader;  /* base name: ".f16" or ".f32" is added by lower_f16() */
+    const char *shader; /* base name: ".f16" or ".f32" is added by lower_f16() */
     struct {
         struct gpu_range range;
         enum gpu_access access;
@@ -112,19 +112,21 @@ struct net_op_impl {
 extern const struct net_op_impl net_ops[OP_COUNT];
 
 bool op_conv_lower(struct lower *l, const struct node *node);
-uint32_t op_conv_variants(void);                   /* rows of its table */
+uint32_t op_conv_variants(void); /* rows of its table */
 bool op_conv_has_variant(const struct gpu_caps *caps, uint32_t variant);
 bool op_dwconv_lower(struct lower *l, const struct node *node);
 bool op_dwnorm_lower(struct lower *l, const struct node *node);
 bool op_pointwise_lower(struct lower *l, const struct node *node); /* batch norm, act, add, scale: what is not fused */
 bool op_layer_norm_lower(struct lower *l, const struct node *node);
-bool op_copy_lower(struct lower *l, const struct node *node);      /* concat */
+bool op_copy_lower(struct lower *l, const struct node *node); /* concat */
 bool op_resize_lower(struct lower *l, const struct node *node);
 bool op_unshuffle_lower(struct lower *l, const struct node *node);
 bool op_pool_lower(struct lower *l, const struct node *node);
 uint64_t op_pool_scratch(const struct node *node, const struct net_memory *in, bool f16);
 bool op_rope_lower(struct lower *l, const struct node *node);
 bool op_natten_lower(struct lower *l, const struct node *node);
+bool op_natten_coop_fits(struct lower *l, const struct node *node); /* whether cooperative matrices can do it */
+bool op_natten_coop_lower(struct lower *l, const struct node *node);
 bool op_attention_lower(struct lower *l, const struct node *node);
 uint64_t op_attention_scratch(const struct node *node, const struct net_memory *in, bool f16);
 bool op_scan_lower(struct lower *l, const struct node *node);

@@ -45,34 +45,34 @@ tensor net_name(struct net *n, tensor t, const char *name);
 enum net_act { NET_ACT_NONE, NET_ACT_RELU, NET_ACT_GELU, NET_ACT_SILU };
 
 struct net_conv {
-    uint32_t out;             /**< output channels */
-    uint32_t kernel, stride;  /**< 0: 1 */
+    uint32_t out;            /**< output channels */
+    uint32_t kernel, stride; /**< 0: 1 */
     uint32_t pad;
     bool bias;
-    bool linear;              /**< the weight is stored (out, in), not (out, in, k, k) */
+    bool linear; /**< the weight is stored (out, in), not (out, in, k, k) */
 };
 
-tensor net_input(struct net *n, uint32_t c, uint32_t h, uint32_t w);                       /* c,h,w */
-tensor net_conv(struct net *n, const char *name, tensor x, const struct net_conv *conv);   /* out,(h+2p-k)/s+1,.. */
-tensor net_dwconv(struct net *n, const char *name, tensor x, uint32_t kernel);             /* same: depthwise, bias, pad k/2 */
-tensor net_batch_norm(struct net *n, const char *name, tensor x);                          /* same: running statistics, eps 1e-5 */
-tensor net_layer_norm(struct net *n, const char *name, tensor x);                          /* same: over channels, eps 1e-6 */
-tensor net_act(struct net *n, tensor x, enum net_act act);                                 /* same */
-tensor net_add(struct net *n, tensor a, tensor b);                                         /* same */
-tensor net_scale(struct net *n, const char *name, tensor x);                               /* same: layer scale, weight and bias per channel */
-tensor net_slice(struct net *n, tensor x, uint32_t first, uint32_t count);                 /* count,h,w (a view) */
-tensor net_concat(struct net *n, const tensor *x, uint32_t count);                         /* sum c,h,w */
-tensor net_resize(struct net *n, tensor x, uint32_t h, uint32_t w);                        /* c,h,w: bilinear, half-pixel centres; 1x1 spreads */
-tensor net_unshuffle(struct net *n, tensor x, uint32_t r);                                 /* c*r*r,h/r,w/r: torch pixel_unshuffle */
-tensor net_pool(struct net *n, tensor x);                                                  /* c,1,1: mean */
+tensor net_input(struct net *n, uint32_t c, uint32_t h, uint32_t w);                     /* c,h,w */
+tensor net_conv(struct net *n, const char *name, tensor x, const struct net_conv *conv); /* out,(h+2p-k)/s+1,.. */
+tensor net_dwconv(struct net *n, const char *name, tensor x, uint32_t kernel);           /* same: depthwise, bias, pad k/2 */
+tensor net_batch_norm(struct net *n, const char *name, tensor x);                        /* same: running statistics, eps 1e-5 */
+tensor net_layer_norm(struct net *n, const char *name, tensor x);                        /* same: over channels, eps 1e-6 */
+tensor net_act(struct net *n, tensor x, enum net_act act);                               /* same */
+tensor net_add(struct net *n, tensor a, tensor b);                                       /* same */
+tensor net_scale(struct net *n, const char *name, tensor x);               /* same: layer scale, weight and bias per channel */
+tensor net_slice(struct net *n, tensor x, uint32_t first, uint32_t count); /* count,h,w (a view) */
+tensor net_concat(struct net *n, const tensor *x, uint32_t count);         /* sum c,h,w */
+tensor net_resize(struct net *n, tensor x, uint32_t h, uint32_t w);        /* c,h,w: bilinear, half-pixel centres; 1x1 spreads */
+tensor net_unshuffle(struct net *n, tensor x, uint32_t r);                 /* c*r*r,h/r,w/r: torch pixel_unshuffle */
+tensor net_pool(struct net *n, tensor x);                                  /* c,1,1: mean */
 /** Rotary positions on q and k of a (3c) qkv tensor, q scaled by (c/heads)^-0.5 after rotation. */
-tensor net_rope(struct net *n, tensor qkv, uint32_t heads);                                /* 3c,h,w */
+tensor net_rope(struct net *n, tensor qkv, uint32_t heads); /* 3c,h,w */
 /** Neighborhood attention with relative bias `name` (heads, 2 window - 1, 2 window - 1). */
 tensor net_natten(struct net *n, const char *name, tensor qkv, uint32_t heads, uint32_t window); /* c,h,w */
 /** Global attention softmax(q k^T + bias) v with q, k of the rotated qkv; bias `name` (heads, side^2, side^2) resized bicubically. */
 tensor net_attention(struct net *n, const char *name, tensor qkv, tensor v, uint32_t heads, uint32_t side); /* c,h,w */
 /** Four-direction selective scan with weights below scope `name` (reference: VSSM). */
-tensor net_scan(struct net *n, const char *name, tensor x);                                /* c,h,w */
+tensor net_scan(struct net *n, const char *name, tensor x); /* c,h,w */
 
 void net_shape(const struct net *n, tensor t, uint32_t *c, uint32_t *h, uint32_t *w);
 bool net_failed(const struct net *n, struct segman_error *error);
@@ -82,11 +82,11 @@ void net_output(struct net *n, tensor t);
 /* ---- from graph to passes ---------------------------------------------------------------------- */
 
 struct net_program_params {
-    bool f16;                  /**< storage of activations and matrices */
+    bool f16; /**< storage of activations and matrices */
     bool no_fuse;
-    const char *const *taps;   /**< names to keep; [n_taps] */
+    const char *const *taps; /**< names to keep; [n_taps] */
     size_t n_taps;
-    uint32_t conv_variant;     /**< tests: 1 + the row of op_conv.c's table to use wherever it fits; 0: the best */
+    uint32_t conv_variant; /**< tests: 1 + the row of op_conv.c's table to use wherever it fits; 0: the best */
 };
 
 /** The lowered network: arena, weights, passes. The input and output tensors lie in its arena. */
@@ -98,9 +98,9 @@ void net_program_destroy(struct net_program *program);
 struct net_memory {
     struct gpu_range range;
     uint32_t c, h, w;
-    uint32_t stride4;  /**< quads (4 channels) from pixel to pixel */
-    uint32_t offset4;  /**< quads before the first channel */
-    uint32_t pad4;     /**< quads after the last channel that its op fills with zeros */
+    uint32_t stride4; /**< quads (4 channels) from pixel to pixel */
+    uint32_t offset4; /**< quads before the first channel */
+    uint32_t pad4;    /**< quads after the last channel that its op fills with zeros */
     bool f16;
 };
 struct net_memory net_program_input(const struct net_program *program);

@@ -131,8 +131,9 @@ static double cost_simt(const struct variant *v, const struct job *j)
  */
 static double cost_matrix(const struct variant *v, const struct job *j)
 {
-    static const double processors = 132, shared = 187000, registers = 65536, start = 990, split = 400, tile = 300, row = 1.35, group = 67,
-                        bytes = 38, flops = 3900, stored = 16;
+    static const double processors = 132, shared = 230000, registers = 65536; /* of one: bytes, words */
+    static const double start = 1100, split = 380, tile = 300, row = 1.4;     /* waiting: once, where k is split, a tile, a row of k */
+    static const double group = 140, bytes = 38, flops = 4600, stored = 16;   /* work: a group, then units a nanosecond */
     struct tile t = tile_of(v, j->caps);
     double n = 4.0 * t.nq, k = 4.0 * t.kq, steps = div_up(j->kq, t.kq);
     double held = 30 + 8.0 * v->frags[0] * v->frags[1] + 4.0 * (t.m + n) * k / 8 / t.wg + 4.0 * (v->frags[0] + 1);

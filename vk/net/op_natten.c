@@ -76,6 +76,8 @@ static struct gpu_range natten_bias(struct lower *l, const struct node *node, ui
 
 bool op_natten_lower(struct lower *l, const struct node *node)
 {
+    if (op_natten_coop_fits(l, node))
+        return op_natten_coop_lower(l, node);
     struct net_memory in = lower_input(l, 0), out = lower_output(l);
     uint32_t d4 = node->c / node->heads / 4;
     struct natten_tile t = natten_choose(node, d4, in.f16 ? 8 : 16, lower_caps(l)->cpu);

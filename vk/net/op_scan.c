@@ -7,7 +7,7 @@
  * A small map, on a GPU: everything else is one pass, scan_whole. A large one is cut into chunks of SIDE pixels:
  *
  *   scan_local    every chunk from zero: product of a, last state                        (chunks, quads, 2)
- *   scan_carry    the states that the chunks start with, in place of the last ones
+ *   scan_carry    the states that the chunks start with, in place of the last ones; two passes for very long sequences
  *   scan_output   every chunk again from its state, D u, the sum of the directions
  *
  * z is kept in the precision of tensors, states in float32. dt is computed twice rather than stored: it would be four
@@ -26,6 +26,9 @@
 #define RUN         16 /* scan_join.glsl */
 #define CARRY_BATCH 4  /* chunks that an invocation of scan_carry loads at a time */
 #define PLANE_ROOM  64 /* places that a plane of z may have more than the map has pixels: RUN times the longest chunk */
+
+#define LONG_SEQUENCE 4096 /* chunks: longer ones are cut into segments */
+#define LEAST_SEGMENT (128 * CARRY_BATCH)
 
 #define WHOLE_CHUNK   4     /* longest chunk of scan_whole: longer ones do not fit the registers */
 #define WHOLE_WIDE    80    /* quads of channels from which one pair a workgroup makes too many of them */
@@ -64,9 +67,18 @@ static uint64_t z_size(const struct scan *s, bool f16)
     return align_up((uint64_t)(s->h * s->w + PLANE_ROOM) * 4 * s->ranks4 * (f16 ? 8 : 16), 256);
 }
 
+/* Quads of the chunks' products and states. */
+static uint32_t states_quads(const struct scan *s)
+{
+    return 2 * (s->rows + s->columns) * s->quads * 2;
+}
+
+/* Those and the sums of segments of at least LEAST_SEGMENT chunks. */
 static uint64_t states_size(const struct scan *s)
 {
-    return align_up((uint64_t)2 * (s->rows + s->columns) * s->quads * 2 * 16, 256);
+    uint32_t longest = max_u32(s->rows, s->columns);
+    uint32_t sums = longest > LONG_SEQUENCE ? div_up(longest, LEAST_SEGMENT) * 4 * s->quads * 2 : 0;
+    return align_up(((uint64_t)states_quads(s) + sums) * 16, 256);
 }
 
 static uint64_t made_size(const struct scan *s, bool f16)
@@ -221,7 +233,7 @@ static struct projection choose_projection(const struct gpu_caps *caps, const st
     while (p.outputs * p.sets < least && div_up(pixels, p.each * p.sets * 2) >= FULL_GPU &&
            p.each * p.sets * 2 * s->quads * 16 <= PORTABLE_POOL)
         p.sets *= 2;
-    uint32_t part = div_up(pixels, p.each * p.sets) >= 2 * FULL_GPU ? 12 : 4; /* quads of channels worth an invocation */
+    uint32_t part = div_up(pixels, p.each * p.sets) >= 2 * FULL_GPU ? 9 : 4; /* quads of channels worth an invocation */
     while (!caps->cpu && p.split * 2 * part <= s->quads && p.outputs * p.sets * p.split * 2 <= limit) {
         p.split *= 2;
         if (projection_pool(&p, s->quads) * 16 > PORTABLE_POOL) {
@@ -312,23 +324,34 @@ static uint32_t carry_lines(const struct gpu_caps *caps, uint32_t chunks)
     return caps->cpu ? RUN : min_u32(lines, min_u32(most, 1024));
 }
 
-static bool carry(struct lower *l, const struct scan *s)
+enum carry_step { CARRY_WHOLE, CARRY_REDUCE, CARRY_APPLY };
+
+static bool carry_pass(struct lower *l, const struct scan *s, enum carry_step step, uint32_t lines)
 {
-    const struct scan_carry_push push = {s->quads, s->rows, s->columns};
-    uint32_t lines = carry_lines(lower_caps(l), max_u32(s->rows, s->columns));
+    const struct scan_carry_push push = {s->quads, s->rows, s->columns, states_quads(s)};
+    uint32_t longest = max_u32(s->rows, s->columns);
     const struct lower_pass pass = {
         .shader = "scan_carry",
         .binding = {{states_range(l, s), GPU_READ_WRITE}},
         .n_bindings = 1,
-        .spec = {lines, lines, lines / RUN * (2 * RUN + 4)},
-        .n_spec = 3,
+        .spec = {lines, lines, lines / RUN * (2 * RUN + 4), step},
+        .n_spec = 4,
         .push = &push,
         .push_size = sizeof(push),
-        .groups = {s->quads, 4, 1},
+        .groups = {s->quads, 4, step == CARRY_WHOLE ? 1 : div_up(longest, lines * CARRY_BATCH)},
         .flops = (double)states_size(s) / 2,
-        .bytes = (double)states_size(s) * 1.5,
+        .bytes = (double)states_size(s) * (step == CARRY_REDUCE ? 1 : 1.5),
     };
     return lower_pass(l, &pass);
+}
+
+static bool carry(struct lower *l, const struct scan *s)
+{
+    const struct gpu_caps *caps = lower_caps(l);
+    uint32_t longest = max_u32(s->rows, s->columns), lines = min_u32(caps->max_invocations / RUN * RUN, 256);
+    if (caps->cpu || longest <= LONG_SEQUENCE)
+        return carry_pass(l, s, CARRY_WHOLE, carry_lines(caps, longest));
+    return carry_pass(l, s, CARRY_REDUCE, lines) && carry_pass(l, s, CARRY_APPLY, lines);
 }
 
 static bool scan_tiles(struct lower *l, const struct node *node, const struct scan *s)

@@ -70,7 +70,7 @@ static void find_lifetimes(const struct plan *plan, const struct net *n, const b
         if (pinned[i])
             extend(own, n->count);
         FOR_EACH_INPUT(&n->node[i], id)
-            extend(&life[storage_of(plan, n, id)], i);
+        extend(&life[storage_of(plan, n, id)], i);
     }
 }
 
@@ -172,8 +172,7 @@ static void hand_out(struct plan *plan, const struct net *n, bool f16)
         if (item->scratch)
             plan->scratch[item->id] = item->offset;
         else
-            plan->memory[item->id].range =
-                (struct gpu_range){.offset = item->offset, .size = tensor_bytes(&n->node[item->id], f16)};
+            plan->memory[item->id].range = (struct gpu_range){.offset = item->offset, .size = tensor_bytes(&n->node[item->id], f16)};
     }
     for (int32_t i = 1; i < n->count; i++)
         if (n->node[i].op != OP_NONE)
