@@ -353,6 +353,14 @@ static bool is_interlaced(GstSample *sample)
            GST_VIDEO_INFO_INTERLACE_MODE(&info) != GST_VIDEO_INTERLACE_MODE_PROGRESSIVE;
 }
 
+/** Frames behind the place where reading had to end, by the duration and the rate so far. */
+static void count_unread(struct pipe_decoder *d)
+{
+    if (d->duration_ns > d->last_ns && d->frames > 1 && d->last_ns > 0)
+        d->unread += (uint64_t)(d->duration_ns - d->last_ns) * (d->frames - 1) / (uint64_t)d->last_ns;
+    d->cut = d->broken = false; /* once */
+}
+
 /** What the end of the frames means. */
 static enum pipe_status end_status(struct pipe_decoder *d, struct segman_error *error)
 {
@@ -363,8 +371,10 @@ static enum pipe_status end_status(struct pipe_decoder *d, struct segman_error *
     else if (d->trouble.error) {
         pipe_trouble_input(&d->trouble, d->name, error);
         status = PIPE_ERROR;
-    } else if (d->cut) {
-        pipe_log(SEGMAN_LOG_WARNING, "%s is cut off: its end is missing", d->name);
+    } else if (d->cut || d->broken) {
+        pipe_log(SEGMAN_LOG_WARNING, d->cut ? "%s is cut off: its end is missing" : "%s is damaged, and cannot be read on to its end",
+                 d->name);
+        count_unread(d);
     }
     g_mutex_unlock(&d->lock);
     return status;
@@ -410,6 +420,15 @@ uint64_t pipe_decoder_corrupt(struct pipe_decoder *d)
         corrupt += d->packets - d->frames - delay;
     g_mutex_unlock(&d->lock);
     return corrupt;
+}
+
+uint64_t pipe_decoder_unread(struct pipe_decoder *d)
+{
+    uint64_t unread;
+    g_mutex_lock(&d->lock);
+    unread = d->unread;
+    g_mutex_unlock(&d->lock);
+    return unread;
 }
 
 GstCaps *pipe_decoder_caps(struct pipe_decoder *d)

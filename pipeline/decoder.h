@@ -38,6 +38,8 @@ struct pipe_decoder {
     bool vp8, theora, fields;
     bool full_range; /* an MP4 says so */
     bool cut;        /* the file's end is missing */
+    bool broken;     /* the demuxer could not go on to the end */
+    uint64_t unread; /* estimate of the frames behind the place where reading had to end */
     uint32_t rotation;
     bool flipped;
     bool hdr; /* PQ */
@@ -76,6 +78,8 @@ void pipe_decoder_link(struct pipe_decoder *d, GstPad *pad);
 void pipe_decoder_ready(struct pipe_decoder *d);
 void pipe_decoder_stop(struct pipe_decoder *d);
 uint64_t pipe_decoder_corrupt(struct pipe_decoder *d);
+/** Of those that were not reached, see unread; not among the corrupt ones. */
+uint64_t pipe_decoder_unread(struct pipe_decoder *d);
 /** Caps of the first frame; NULL before. */
 GstCaps *pipe_decoder_caps(struct pipe_decoder *d);
 

@@ -87,6 +87,42 @@ static bool is_full_range(FILE *file, uint64_t at, uint64_t end)
     return full;
 }
 
+/** An EBML number at p, with its length in bytes; 0 where it is unknown or damaged. */
+static uint64_t ebml_number(const uint8_t *p, size_t *length)
+{
+    uint64_t value = p[0];
+    size_t n = 1;
+    while (n <= 8 && !(p[0] & (0x100 >> n)))
+        n++;
+    if (n > 8)
+        return 0;
+    value &= (0xffu >> n);
+    for (size_t i = 1; i < n; i++)
+        value = value << 8 | p[i];
+    *length = n;
+    return value == (1ull << (7 * n)) - 1 ? 0 : value;
+}
+
+/** The same of a Matroska file: its segment says how long it is, unless it was written as a stream. */
+static bool is_matroska_cut(FILE *file)
+{
+    uint8_t head[64] = {0x00};
+    size_t length = 1, at;
+    uint64_t size, end;
+
+    if (fseeko(file, 0, SEEK_END))
+        return false;
+    end = (uint64_t)ftello(file);
+    if (fseeko(file, 0, SEEK_SET) || fread(head, 1, sizeof head, file) != sizeof head || memcmp(head, "\x1a\x45\xdf\xa3", 4))
+        return false;
+    size = ebml_number(head + 4, &length);
+    at = 4 + length + (size_t)MIN(size, sizeof head);
+    if (!size || at + 12 > sizeof head || memcmp(head + at, "\x18\x53\x80\x67", 4))
+        return false;
+    size = ebml_number(head + at + 4, &length);
+    return size && at + 4 + length + size > end;
+}
+
 void pipe_mp4_head_file(struct pipe_decoder *d)
 {
     FILE *file = d->path ? fopen(d->path, "rbe") : NULL;
@@ -100,7 +136,7 @@ void pipe_mp4_head_file(struct pipe_decoder *d)
         if (find_box(file, "mvhd", &at, &end) && end - at >= 32 && !fseeko(file, (off_t)at, SEEK_SET) && fread(head, 1, 32, file) == 32)
             stretch_duration(d, head, at);
     }
-    d->cut = is_cut(file);
+    d->cut = is_cut(file) || is_matroska_cut(file);
     fclose(file);
 }
 

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+/* More than demuxers ask for by way of trial at the end of a file. */
+enum { BLOCK_AT_LEAST = 65536 };
 /* GstAutoplugSelectResult is not in a public header; these numbers are its documented values. */
 enum { SELECT_TRY, SELECT_EXPOSE, SELECT_SKIP };
 
@@ -142,6 +144,9 @@ static GstPadProbeReturn on_source_data(GstPad *pad, GstPadProbeInfo *info, gpoi
     GstMapInfo map;
     (void)pad;
 
+    /* A Matroska file with a damaged size in it: the demuxer asks for more than there is, gets less, and ends. */
+    if (pull && d->absolute && GST_PAD_PROBE_INFO_SIZE(info) > gst_buffer_get_size(buffer) + BLOCK_AT_LEAST)
+        d->broken = true;
     if (!pull) {
         d->pushed += gst_buffer_get_size(buffer);
         pipe_mp4_head_stream(d, buffer, start);

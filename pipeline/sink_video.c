@@ -343,7 +343,7 @@ static bool video_write(struct pipe_sink *sink, const uint8_t *const plane[3], c
     GST_BUFFER_DURATION(buffer) = (GstClockTime)duration_ns;
     if (gst_app_src_push_buffer(GST_APP_SRC(s->appsrc), buffer) != GST_FLOW_OK)
         return video_sink_fail(s, error);
-    video_sink_feed(s, pts_ns + GST_SECOND, pts_ns);
+    video_sink_feed(s, s->end_ns, pts_ns); /* no further: it may be closed any time */
     return true;
 }
 

@@ -218,7 +218,8 @@ const struct pipe_source_info *pipe_source_info(const struct pipe_source *s)
 
 static bool too_many_corrupt(struct pipe_source *s, struct segman_error *error)
 {
-    uint64_t corrupt = pipe_source_corrupt(s), all = corrupt + s->frames;
+    /* Of what could be read: a file that ends too early is not a reason to throw away its start. */
+    uint64_t corrupt = pipe_source_corrupt(s) - (s->decoder ? pipe_decoder_unread(s->decoder) : 0), all = corrupt + s->frames;
     if (all < CORRUPT_LEAST || corrupt * 2 <= all)
         return false;
     segman_fail(error, SEGMAN_ERROR_FORMAT, "%s is too damaged: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " frames could not be decoded",
@@ -375,7 +376,7 @@ uint64_t pipe_source_corrupt(const struct pipe_source *s)
 {
     if (s->live)
         return pipe_live_corrupt(s->live);
-    return s->corrupt + (s->decoder ? pipe_decoder_corrupt(s->decoder) : 0);
+    return s->corrupt + (s->decoder ? pipe_decoder_corrupt(s->decoder) + pipe_decoder_unread(s->decoder) : 0);
 }
 
 /* ---- for sinks ------------------------------------------------------------------------------- */

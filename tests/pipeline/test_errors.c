@@ -93,6 +93,34 @@ static void test_damaged(void)
     pipe_source_destroy(source);
 }
 
+/** Files that end too early: all that is there is read, the log says so, and what is missing is counted. */
+static void test_cut(void)
+{
+    static const char *const ends[] = {"x264enc ! mp4mux faststart=true", "vp8enc deadline=1 ! matroskamux"};
+    for (size_t i = 0; i < G_N_ELEMENTS(ends); i++) {
+        const char *good = in_folder("good%zu", i), *cut = in_folder("cut%zu", i);
+        struct segman_error error = {0};
+        struct pipe_source *source;
+        unsigned frames;
+        char *data;
+        gsize size;
+
+        CU_ASSERT_FATAL(
+            run_pipeline("videotestsrc num-buffers=120 pattern=snow ! video/x-raw,format=I420,width=96,height=64,framerate=30/1 ! %s"
+                         " ! filesink location=%s",
+                         ends[i], good));
+        CU_ASSERT_FATAL(g_file_get_contents(good, &data, &size, NULL));
+        CU_ASSERT(g_file_set_contents(cut, data, (gssize)size / 3, NULL));
+        g_free(data);
+        source = open_source(cut);
+        CU_ASSERT_EQUAL(read_all(source, &frames, &error), PIPE_END);
+        CU_ASSERT(frames > 20 && frames < 60);
+        CU_ASSERT(frames + pipe_source_corrupt(source) > 100 && frames + pipe_source_corrupt(source) < 140);
+        CU_ASSERT_PTR_NOT_NULL(strstr(logged(), "is cut off: its end is missing"));
+        pipe_source_destroy(source);
+    }
+}
+
 /* ---- outputs --------------------------------------------------------------------------------- */
 
 static struct pipe_sink_params params_for(const char *path)
@@ -279,6 +307,7 @@ int main(void)
         {"bad inputs", test_bad_inputs},
         {"unreadable", test_unreadable},
         {"damaged", test_damaged},
+        {"cut off", test_cut},
         {"overwrite", test_overwrite},
         {"race", test_race},
         {"bad outputs", test_bad_outputs},

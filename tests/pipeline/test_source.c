@@ -2,6 +2,8 @@
 /* Sources: frames, times, formats, orientation, changes midway, stop. Inputs are made by GStreamer. */
 #include "support.h"
 
+#include "pipeline/bytes.h"
+
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -210,10 +212,10 @@ static void set_matrix(const char *from, const char *to, const int matrix[4])
         at = next;
     CU_ASSERT_PTR_NOT_NULL_FATAL(at);
     at += 4 + 40; /* content: version, times, track, duration, layer, volume; then the matrix */
-    GST_WRITE_UINT32_BE(at, matrix[0] * 65536);
-    GST_WRITE_UINT32_BE(at + 4, matrix[1] * 65536);
-    GST_WRITE_UINT32_BE(at + 12, matrix[2] * 65536);
-    GST_WRITE_UINT32_BE(at + 16, matrix[3] * 65536);
+    set32(at, (uint32_t)matrix[0] * 65536);
+    set32(at + 4, (uint32_t)matrix[1] * 65536);
+    set32(at + 12, (uint32_t)matrix[2] * 65536);
+    set32(at + 16, (uint32_t)matrix[3] * 65536);
     CU_ASSERT(g_file_set_contents(to, data, (gssize)size, NULL));
     g_free(data);
 }
@@ -321,8 +323,8 @@ static void test_hdr(void)
 static void test_size_change(void)
 {
     const char *first = in_folder("a.h264"), *second = in_folder("b.h264"), *both = in_folder("both.h264");
-    char *a, *b, *joined;
-    gsize n, m;
+    char *a = NULL, *b = NULL, *joined;
+    gsize n = 0, m = 0;
     struct pipe_source *source;
     struct pipe_frame frame;
     unsigned small = 0, large = 0;
