@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # The program on a live stream without a window: program.sh SEGMAN FOLDER
 set -u
-segman=$1
-folder=$2
+segman=$(realpath "$1") # the folder changes below
+folder=$(realpath -m "$2")
 export SEGMAN_OPTIONS= XDG_CACHE_HOME=$folder/cache XDG_CONFIG_HOME=$folder/none
 failed=0
 sender=
