@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "vk/net/half.h"
 #include "vk/net/lower.h"
 
 static struct {
@@ -131,15 +132,6 @@ void harness_pretend_gpu(bool pretend)
 
 /* ---- planar floats <-> tensors ------------------------------------------------------------------- */
 
-float harness_half(uint16_t h)
-{
-    int exponent = h >> 10 & 31, mantissa = h & 1023;
-    double v = exponent == 31 ? (mantissa ? (double)NAN : (double)INFINITY)
-               : exponent     ? ldexp(1024 + mantissa, exponent - 25)
-                              : ldexp(mantissa, -24);
-    return (float)(h & 0x8000 ? -v : v);
-}
-
 float *harness_input(const struct harness_case *t)
 {
     size_t n = (size_t)t->c * t->h * t->w;
@@ -148,7 +140,7 @@ float *harness_input(const struct harness_case *t)
     if (!x)
         abort();
     for (size_t i = 0; i < n; i++)
-        x[i] = harness_half(lower_half(t->offset + scale * mix(seed, i)));
+        x[i] = half_to_float(half_from_float(t->offset + scale * mix(seed, i)));
     return x;
 }
 
@@ -166,7 +158,7 @@ static bool upload(const struct net_memory *m, const float *x, struct segman_err
     for (uint32_t c = 0; c < m->c; c++)
         for (size_t i = 0; i < pixels; i++)
             if (m->f16)
-                ((uint16_t *)data)[element(m, i, c)] = lower_half(x[c * pixels + i]);
+                ((uint16_t *)data)[element(m, i, c)] = half_from_float(x[c * pixels + i]);
             else
                 ((float *)data)[element(m, i, c)] = x[c * pixels + i];
     bool ok = gpu_buffer_write(harness.gpu, m->range.buffer, m->range.offset, data, n * size, error);
@@ -176,7 +168,7 @@ static bool upload(const struct net_memory *m, const float *x, struct segman_err
 
 static float element_value(const struct net_memory *m, const char *data, size_t i)
 {
-    return m->f16 ? harness_half(((const uint16_t *)data)[i]) : ((const float *)data)[i];
+    return m->f16 ? half_to_float(((const uint16_t *)data)[i]) : ((const float *)data)[i];
 }
 
 float *harness_read(const struct net_memory *m, bool *clean)

@@ -68,6 +68,5 @@ float *harness_read(const struct net_memory *memory, bool *clean);
 double harness_error(const float *a, const float *b, size_t count, double *max);
 /** The input of a case, rounded to float16 so that both precisions start from the same numbers. */
 float *harness_input(const struct harness_case *test);
-float harness_half(uint16_t h);
 
 #endif

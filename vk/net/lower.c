@@ -160,11 +160,6 @@ struct gpu_range lower_upload(struct lower *l, const void *data, size_t bytes)
     return (struct gpu_range){.buffer = &l->program->weights, .offset = offset, .size = bytes};
 }
 
-uint16_t lower_half(float f)
-{
-    return half_from_float(f);
-}
-
 bool lower_pass(struct lower *l, const struct lower_pass *pass)
 {
     if (l->failed)

@@ -81,8 +81,6 @@ void *lower_alloc(struct lower *l, size_t bytes);
 
 /** Copies a blob into the weights' buffer; the range is valid for binding at once. size > 0. */
 struct gpu_range lower_upload(struct lower *l, const void *data, size_t bytes);
-/** float32 -> float16 (round to nearest even; overflow to infinity). */
-uint16_t lower_half(float f);
 
 struct lower_pass {
     const char *shader; /* base name: ".f16" or ".f32" is added by lower_f16() */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "op_common.h"
+#include "half.h"
 
 #include <math.h>
 
@@ -56,7 +57,7 @@ bool op_fold_epilogue(struct lower *l, const struct node *node, bool has_bias, s
 void op_store(void *blob, size_t i, double value, bool f16)
 {
     if (f16)
-        ((uint16_t *)blob)[i] = lower_half((float)value);
+        ((uint16_t *)blob)[i] = half_from_float((float)value);
     else
         ((float *)blob)[i] = (float)value;
 }

@@ -5,6 +5,8 @@
 
 #include "lower.h"
 
+#define LAYER_NORM_EPS 1e-6f /* reference: LayerNorm2d */
+
 /** Per channel [node->c]: y = act(mul * (W x) + add) * scale + shift. */
 struct epilogue {
     double *mul, *add;    /**< batch norm and bias; the layer scale too where no activation comes between */

@@ -4,8 +4,7 @@
 
 #include "../../shaders/iface.h"
 
-#define LAYER_NORM_EPS 1e-6f
-#define FULL_GPU       32768 /* invocations */
+#define FULL_GPU 32768 /* invocations */
 
 /* How invocations share the work: lanes of a pixel, quads of an invocation, pixels of a strip. */
 struct shape {

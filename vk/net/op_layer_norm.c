@@ -4,8 +4,6 @@
 
 #include "../../shaders/iface.h"
 
-#define LAYER_NORM_EPS 1e-6f
-
 /* Invocations that share a pixel: about four quads each, but lanes enough to read whole cache lines. */
 static uint32_t choose_lanes(const struct gpu_caps *caps, uint32_t nq)
 {

@@ -15,6 +15,7 @@
  * scratch.
  */
 #include "op_common.h"
+#include "half.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -142,7 +143,7 @@ static struct gpu_range upload_projection(struct lower *l, const struct node *no
         return lower_upload(l, to, count * sizeof(*to));
     uint16_t *half = lower_alloc(l, count * sizeof(*half));
     for (size_t i = 0; half && i < count; i++)
-        half[i] = lower_half(to[i]);
+        half[i] = half_from_float(to[i]);
     return lower_upload(l, half, count * sizeof(*half));
 }
 
