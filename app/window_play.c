@@ -81,6 +81,14 @@ static void release_held(struct app_window *w)
     w->has_held = false;
 }
 
+/* A still has no other frame, should the device be lost. */
+static void keep_held(struct app_window *w)
+{
+    w->kept = w->held;
+    w->has_kept = true;
+    w->has_held = false;
+}
+
 static uint32_t in_use(const struct app_window *w)
 {
     return segman_session_in_flight(w->session) + w->shown.valid + w->ready.valid;
@@ -198,12 +206,14 @@ static int feed_one(struct app_window *w)
         app_log(SEGMAN_LOG_INFO, "frames are %ux%u from now on", w->held.frame.format.width, w->held.frame.format.height);
         if (!window_session(w, &w->held.frame.format))
             return -1;
-        w->submitted = 0;
     }
     if (too_early(w, g_get_monotonic_time()))
         return 0;
     bool good = submit(w);
-    release_held(w);
+    if (good && w->still)
+        keep_held(w);
+    else
+        release_held(w);
     return good ? 1 : -1;
 }
 
@@ -333,15 +343,15 @@ void window_step(struct app_window *w)
     w->steps++;
 }
 
-void window_seek(struct app_window *w, int64_t by_ns)
+bool window_can_seek(const struct app_window *w)
+{
+    return !w->record && !w->still && pipe_source_info(w->source)->kind != PIPE_KIND_LIVE;
+}
+
+void window_seek_to(struct app_window *w, int64_t at)
 {
     const struct pipe_source_info *info = pipe_source_info(w->source);
-    int64_t at = (w->shown.valid ? w->shown.ticket.pts_ns : 0) + by_ns;
 
-    if (w->record || info->kind == PIPE_KIND_LIVE || w->still) {
-        window_say(w, w->record ? "no seeking while recording" : "this input cannot be sought");
-        return;
-    }
     if (info->duration_ns > 0)
         at = MIN(at, MAX(info->duration_ns - frame_ns(w), 0));
     w->oldest_era = app_reader_seek(w->reader, MAX(at, 0));
@@ -351,7 +361,18 @@ void window_seek(struct app_window *w, int64_t by_ns)
     w->steps = w->paused ? 1 : 0;
 }
 
+void window_seek(struct app_window *w, int64_t by_ns)
+{
+    if (window_can_seek(w))
+        window_seek_to(w, (w->shown.valid ? w->shown.ticket.pts_ns : 0) + by_ns);
+    else
+        window_say(w, w->record ? "no seeking while recording" : "this input cannot be sought");
+}
+
 void window_drop_all(struct app_window *w)
 {
     release_held(w);
+    if (w->has_kept)
+        pipe_frame_release(&w->kept.frame);
+    w->has_kept = false;
 }
