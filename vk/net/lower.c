@@ -37,6 +37,7 @@ struct lower {
     int32_t id;
     bool f16;
     uint32_t conv_variant;
+    bool matrices;
     struct segman_error *error;
     bool failed;
     void **temp; /* freed after each node */
@@ -98,6 +99,11 @@ bool lower_f16(const struct lower *l)
 uint32_t lower_conv_variant(const struct lower *l)
 {
     return l->conv_variant;
+}
+
+bool lower_matrices(const struct lower *l)
+{
+    return l->matrices;
 }
 
 void *lower_alloc(struct lower *l, size_t bytes)
@@ -289,7 +295,7 @@ static bool build(struct lower *l, struct net *n, const struct net_program_param
     if (!graph_pin(n, params->taps, params->n_taps, p->pinned, l->error))
         return false;
     if (!params->no_fuse)
-        graph_fuse(n, p->pinned);
+        graph_fuse(n, p->pinned, l->matrices);
     uint64_t alignment = gpu_caps(p->gpu)->offset_alignment;
     if (!plan_init(&p->plan, n, p->pinned, params->f16, alignment > 256 ? alignment : 256, l->error))
         return false;
@@ -321,6 +327,8 @@ struct net_program *net_program_create(struct gpu *gpu, struct net *n, const str
     p->input = n->input;
     p->output = n->output;
     p->count = n->count;
+    const struct gpu_caps *caps = gpu_caps(gpu);
+    l.matrices = params->f16 && caps->coop.m && !caps->cpu && gpu_shader_find("conv_coop.f16");
     bool ok = build(&l, n, params);
     for (size_t i = 0; i < l.n_temp; i++)
         free(l.temp[i]);

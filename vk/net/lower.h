@@ -70,6 +70,8 @@ const struct gpu_caps *lower_caps(const struct lower *l);
 bool lower_f16(const struct lower *l);
 /** net_program_params.conv_variant. */
 uint32_t lower_conv_variant(const struct lower *l);
+/** Whether passes on cooperative matrices are to be used: in float16, on a GPU that has them. graph_fuse is told the same. */
+bool lower_matrices(const struct lower *l);
 
 /**
  * Reads "scope.suffix" (suffix NULL: scope itself) as float32 into malloc'ed memory, owned by l until the node is lowered.
