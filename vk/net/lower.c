@@ -37,6 +37,7 @@ struct lower {
     int32_t id;
     bool f16;
     uint32_t conv_variant;
+    struct net_tuning *tuning;
     bool matrices;
     struct segman_error *error;
     bool failed;
@@ -99,6 +100,11 @@ bool lower_f16(const struct lower *l)
 uint32_t lower_conv_variant(const struct lower *l)
 {
     return l->conv_variant;
+}
+
+uint32_t lower_tuned_row(const struct lower *l, const struct net_job *job)
+{
+    return net_tuning_row(l->tuning, job);
 }
 
 bool lower_matrices(const struct lower *l)
@@ -318,7 +324,12 @@ struct net_program *net_program_create(struct gpu *gpu, struct net *n, const str
     if (net_failed(n, error))
         return NULL;
     struct net_program *p = calloc(1, sizeof(*p));
-    struct lower l = {.program = p, .net = n, .f16 = params->f16, .conv_variant = params->conv_variant, .error = error ? error : &ignored};
+    struct lower l = {.program = p,
+                      .net = n,
+                      .f16 = params->f16,
+                      .conv_variant = params->conv_variant,
+                      .tuning = params->tuning,
+                      .error = error ? error : &ignored};
     if (!p) {
         out_of_memory(&l);
         return NULL;
