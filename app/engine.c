@@ -3,6 +3,7 @@
 
 #include "log.h"
 #include "paths.h"
+#include "signals.h"
 
 #include <glib.h>
 #include <string.h>
@@ -173,6 +174,30 @@ void app_engine_temporal(const struct app_options *options, struct segman_sessio
     params->still_threshold = params->skip_still ? (float)options->skip_still : 0;
 }
 
+static bool tuning(void *user, uint32_t done, uint32_t total)
+{
+    g_autofree char *line = g_strdup_printf("measuring shaders: layer %u of %u", done + 1, total);
+    bool *shown = user;
+
+    *shown = true;
+    if (app_log_terminal())
+        app_log_status(line);
+    else if (done == 0)
+        app_log(SEGMAN_LOG_INFO, "measuring shaders for %u layers", total);
+    return !app_signals_received();
+}
+
+static bool tune(const struct app_engine *engine, const struct segman_session_params *params, struct segman_error *error)
+{
+    bool shown = false, good = segman_model_tune(engine->model, params, tuning, &shown, error);
+
+    if (shown)
+        app_log_status(NULL);
+    else if (good)
+        app_log(SEGMAN_LOG_INFO, "shaders for this size were measured before");
+    return good;
+}
+
 struct segman_session *app_engine_session(const struct app_engine *engine, const struct app_options *options,
                                           struct segman_session_params *params, struct segman_error *error)
 {
@@ -188,6 +213,8 @@ struct segman_session *app_engine_session(const struct app_engine *engine, const
     params->stride = size.stride;
     params->resize = (enum segman_resize)options->resize;
     params->precision = (enum segman_precision)options->precision;
+    if (options->tune && !tune(engine, params, error))
+        return NULL;
     session = segman_session_create(engine->model, params, error);
     if (session)
         segman_session_set_style(session, &engine->look.style);

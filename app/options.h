@@ -42,6 +42,7 @@ struct app_options {
     double smooth;     /**< segman_session_params.smooth */
     double skip_still; /**< threshold in 8-bit levels; below 0: no frame is skipped */
     char *device;
+    bool tune;
     bool list_devices;
 
     bool no_window, fullscreen, loop;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "context.h"
+#include "net/tuning.h"
 
 #include <stdlib.h>
 
@@ -15,6 +16,9 @@ struct segman_context *segman_context_create(const struct segman_context_params 
         free(c);
         return NULL;
     }
+    c->tuning = net_tuning_create(); /* without one, estimates choose */
+    if (c->tuning && gpu_tuning_path(c->gpu))
+        net_tuning_load(c->tuning, gpu_tuning_path(c->gpu));
     return c;
 }
 
@@ -22,6 +26,7 @@ void segman_context_destroy(struct segman_context *context)
 {
     if (!context)
         return;
+    net_tuning_destroy(context->tuning);
     gpu_destroy(context->gpu);
     free(context);
 }

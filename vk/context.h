@@ -7,6 +7,7 @@
 
 struct segman_context {
     struct gpu *gpu;
+    struct net_tuning *tuning;
 };
 
 struct segman_model {

@@ -285,6 +285,15 @@ struct segman_overlay {
 
 SEGMAN_API struct segman_session *segman_session_create(struct segman_model *model, const struct segman_session_params *params,
                                                         struct segman_error *error);
+/** Called before each measured layer, with what is done and what there is to do; false ends the measuring. */
+typedef bool (*segman_tune_fn)(void *user, uint32_t done, uint32_t total);
+/**
+ * Measures which shader is the fastest for each convolution of a session with these params on this device. Sessions that are made
+ * afterwards use the choices: with the same context, and with its cache_dir in other processes. What is known already is not
+ * measured again. Takes from a second to a minute. progress may be NULL; what was measured before it returned false is kept.
+ */
+SEGMAN_API bool segman_model_tune(struct segman_model *model, const struct segman_session_params *params, segman_tune_fn progress,
+                                  void *user, struct segman_error *error);
 /** Waits for frames in flight. */
 SEGMAN_API void segman_session_destroy(struct segman_session *session);
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "context.h"
+#include "net/tuning.h"
 #include "session.h"
 
 #define DEFAULT_SLOTS   2
@@ -71,8 +72,11 @@ static bool build_network(struct segman_session *s, const struct segman_session_
     if (!n)
         return segman_fail(error, SEGMAN_ERROR_MEMORY, "Out of memory");
     segman_build(n, &s->model->architecture, h, w);
-    const struct net_program_params params = {
-        .f16 = s->params.precision == SEGMAN_PRECISION_F16, .no_fuse = p->no_fuse, .taps = p->taps, .n_taps = p->n_taps};
+    const struct net_program_params params = {.f16 = s->params.precision == SEGMAN_PRECISION_F16,
+                                              .no_fuse = p->no_fuse,
+                                              .taps = p->taps,
+                                              .n_taps = p->n_taps,
+                                              .tuning = s->model->context->tuning};
     s->net = net_program_create(s->gpu, n, &params, error);
     net_destroy(n);
     return s->net != NULL;
@@ -242,6 +246,21 @@ struct segman_session *segman_session_create(struct segman_model *model, const s
 fail:
     segman_session_destroy(s);
     return NULL;
+}
+
+bool segman_model_tune(struct segman_model *model, const struct segman_session_params *params, segman_tune_fn progress, void *user,
+                       struct segman_error *error)
+{
+    if (!model->context || !model->context->tuning)
+        return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "The model was opened without a GPU context");
+    struct net_tuning *t = model->context->tuning;
+    const char *path = gpu_tuning_path(model->context->gpu);
+    net_tuning_collect(t, true);
+    struct segman_session *s = segman_session_create(model, params, error);
+    segman_session_destroy(s);
+    bool ok = s && net_tune(t, model->context->gpu, progress, user, error);
+    net_tuning_collect(t, false);
+    return ok && (!path || net_tuning_save(t, path, error));
 }
 
 static uint64_t patience(const struct segman_session *s)

@@ -83,6 +83,13 @@ void pipe_source_stop(struct pipe_source *source)
 
 /* ---- session ----------------------------------------------------------------------------------- */
 
+bool segman_model_tune(struct segman_model *model, const struct segman_session_params *params, segman_tune_fn progress, void *user,
+                       struct segman_error *error)
+{
+    (void)model, (void)params, (void)progress, (void)user, (void)error;
+    return true;
+}
+
 struct segman_session *segman_session_create(struct segman_model *model, const struct segman_session_params *params,
                                              struct segman_error *error)
 {

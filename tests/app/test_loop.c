@@ -3,7 +3,7 @@
 
 #include "app/loop.h"
 
-#include <CUnit/Basic.h>
+#include "../runner.h"
 #include <string.h>
 
 static struct app_engine engine;
@@ -333,8 +333,7 @@ int main(void)
         {"video with legend", video_legend},
         CU_TEST_INFO_NULL,
     };
-    CU_SuiteInfo suites[] = {{.pName = "loop", .pTests = tests}, CU_SUITE_INFO_NULL};
-    unsigned failed = 1;
+    int failed;
 
     app_options_init(&options);
     options.no_progress = true;
@@ -342,15 +341,10 @@ int main(void)
     struct app_look_params look = {.model = "synthetic", .classes = 4, .opacity = 0.5};
     if (!engine.model || !app_look_init(&engine.look, &look, NULL) || !app_netsize_parse(&engine.size, NULL, APP_MODE_WHOLE, NULL))
         return 1;
-    if (CU_initialize_registry() != CUE_SUCCESS || CU_register_suites(suites) != CUE_SUCCESS)
-        return 1;
-    CU_basic_set_mode(CU_BRM_NORMAL);
-    if (CU_basic_run_tests() == CUE_SUCCESS && CU_get_number_of_tests_run() > 0)
-        failed = CU_get_number_of_tests_failed();
-    CU_cleanup_registry();
+    failed = runner_run("loop", tests);
     app_look_finish(&engine.look);
     segman_model_destroy(engine.model);
     g_string_free(fake.diary, TRUE);
     g_string_free(seen.order, TRUE);
-    return failed ? 1 : 0;
+    return failed;
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "rig.h"
-#include "vk/net/half.h"
+#include "vk/half.h"
 
 #define PATTERN 0xa5
 

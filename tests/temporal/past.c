@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "past.h"
-#include "vk/net/half.h"
+#include "vk/half.h"
 
 static const double mean[3] = {123.675, 116.28, 103.53}, std[3] = {58.395, 57.12, 57.375};
 

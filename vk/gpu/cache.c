@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The pipeline cache on disk: keyed by device, driver and program version; a bad file is a miss, never an error. */
+/* The files of a device on disk, the pipeline cache among them: keyed by device, driver and program version; a bad file is a miss, never an
+ * error. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -27,14 +28,15 @@ static bool make_folders(const char *path)
     return ok;
 }
 
-static char *cache_name(const struct gpu *gpu, const char *dir)
+static char *cache_name(const struct gpu *gpu, const char *dir, const char *what, const char *suffix)
 {
     VkPhysicalDeviceProperties p;
     char uuid[2 * VK_UUID_SIZE + 1], *path = NULL;
     vkGetPhysicalDeviceProperties(gpu->physical, &p);
     for (uint32_t i = 0; i < VK_UUID_SIZE; i++)
         snprintf(uuid + 2 * i, 3, "%02x", p.pipelineCacheUUID[i]);
-    if (asprintf(&path, "%s/pipelines-%08x-%08x-%08x-%s-" SEGMAN_VERSION ".bin", dir, p.vendorID, p.deviceID, p.driverVersion, uuid) < 0)
+    if (asprintf(&path, "%s/%s-%08x-%08x-%08x-%s-" SEGMAN_VERSION ".%s", dir, what, p.vendorID, p.deviceID, p.driverVersion, uuid, suffix) <
+        0)
         return NULL;
     return path;
 }
@@ -70,8 +72,11 @@ void gpu_cache_load(struct gpu *gpu, const char *dir)
 {
     void *data = NULL;
     size_t size = 0;
-    if (dir && make_folders(dir) && (gpu->cache_path = cache_name(gpu, dir)))
-        data = read_file(gpu->cache_path, &size);
+    if (dir && make_folders(dir)) {
+        gpu->tuning_path = cache_name(gpu, dir, "tuning", "json");
+        gpu->cache_path = cache_name(gpu, dir, "pipelines", "bin");
+        data = gpu->cache_path ? read_file(gpu->cache_path, &size) : NULL;
+    }
     bool fits = data && header_fits(gpu, data, size);
     VkPipelineCacheCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO, .initialDataSize = fits ? size : 0, .pInitialData = fits ? data : NULL};
@@ -99,6 +104,11 @@ static bool write_file(const char *path, const void *data, size_t size)
     }
     free(part);
     return ok;
+}
+
+const char *gpu_tuning_path(const struct gpu *gpu)
+{
+    return gpu->tuning_path;
 }
 
 void gpu_cache_save(struct gpu *gpu)

@@ -221,6 +221,7 @@ void gpu_destroy(struct gpu *gpu)
     if (gpu->lock_ready)
         pthread_mutex_destroy(&gpu->lock);
     free(gpu->cache_path);
+    free(gpu->tuning_path);
     free(gpu);
 }
 

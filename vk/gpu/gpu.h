@@ -52,6 +52,8 @@ const struct segman_device_info *gpu_info(const struct gpu *gpu);
 uint32_t gpu_validation_messages(const struct gpu *gpu);
 /** Live allocations of GPU memory. */
 uint32_t gpu_allocations(const struct gpu *gpu);
+/** The file of choices measured on this device and driver with this version; NULL without a cache on disk. */
+const char *gpu_tuning_path(const struct gpu *gpu);
 void gpu_log(const struct gpu *gpu, enum segman_log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /** Turns a VkResult into an error sentence: "what: VK_ERROR_..."; returns false. */
 bool gpu_fail(struct segman_error *error, VkResult result, const char *what);

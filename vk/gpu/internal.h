@@ -23,7 +23,7 @@ struct gpu {
     double timestamp_ns; /* nanoseconds a tick */
     VkPhysicalDeviceMemoryProperties memory;
     VkPipelineCache cache;
-    char *cache_path;
+    char *cache_path, *tuning_path; /* NULL: not on disk */
     struct gpu_caps caps;
     struct segman_device_info info;
     segman_log_fn log;
@@ -62,6 +62,7 @@ bool gpu_devices_list(VkInstance instance, struct segman_device_info **infos, Vk
 /** The matrices to use; needs gpu->physical and gpu->info. */
 struct gpu_coop gpu_coop_query(struct gpu *gpu);
 
+/** Loads the pipelines and keeps the folder's name. */
 void gpu_cache_load(struct gpu *gpu, const char *dir);
 void gpu_cache_save(struct gpu *gpu);
 /** Finds or compiles the pass's pipeline, with the lock held; VK_NULL_HANDLE after an error. */

@@ -90,6 +90,7 @@ static const struct pattern {
     int operand; /* which input of the consumer the producer makes; -1: either */
     /* Turns *producer into the fused node; what it takes over from *consumer it clears there. False: does not fit. */
     bool (*merge)(struct node *producer, struct node *consumer);
+    bool matrices; /* only for passes on cooperative matrices */
 } patterns[] = {
     {OP_BATCH_NORM, 0, take_norm}, {OP_ACT, 0, take_act},   {OP_SCALE, 0, take_scale}, {OP_ADD, -1, take_residual},
     {OP_CONV, 0, take_unshuffle},  {OP_ROPE, 0, take_rope}, {OP_SCAN, 0, take_front},
@@ -163,7 +164,7 @@ static void pair_norm(struct net *n, int32_t c)
     *norm = pair;
 }
 
-void graph_fuse(struct net *n, const bool *pinned)
+void graph_fuse(struct net *n, const bool *pinned, bool matrices)
 {
     uint32_t *uses = calloc((size_t)n->count, sizeof(*uses));
     if (!uses)
@@ -171,7 +172,7 @@ void graph_fuse(struct net *n, const bool *pinned)
     for (int32_t c = 1; c < n->count; c++)
         for (size_t p = 0; p < sizeof(patterns) / sizeof(patterns[0]); p++) {
             count_uses(n, pinned, uses);
-            if (try_pattern(n, uses, &patterns[p], c))
+            if ((matrices || !patterns[p].matrices) && try_pattern(n, uses, &patterns[p], c))
                 p = (size_t)-1; /* the new node may fit again */
         }
     free(uses);

@@ -33,8 +33,8 @@ const char *graph_name_of(const struct net *n, int32_t id);
 /** Marks the nodes whose results must survive as they are (taps, output): pinned[count]. False for an unknown tap. */
 bool graph_pin(const struct net *n, const char *const *taps, size_t n_taps, bool *pinned, struct segman_error *error);
 
-/** Rewrites the graph by the pattern table; a pinned tensor is never fused away. */
-void graph_fuse(struct net *n, const bool *pinned);
+/** Rewrites the graph by the pattern table; a pinned tensor is never fused away. matrices: see lower_matrices. */
+void graph_fuse(struct net *n, const bool *pinned, bool matrices);
 
 struct plan_item {
     int32_t id; /* tensor, or node of a scratch */

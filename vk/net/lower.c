@@ -4,7 +4,7 @@
  * passes. Passes name the arena and the weights' buffer by pointer, so they can be described before either exists.
  */
 #include "graph.h"
-#include "half.h"
+#include "../half.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +37,8 @@ struct lower {
     int32_t id;
     bool f16;
     uint32_t conv_variant;
+    struct net_tuning *tuning;
+    bool matrices;
     struct segman_error *error;
     bool failed;
     void **temp; /* freed after each node */
@@ -98,6 +100,16 @@ bool lower_f16(const struct lower *l)
 uint32_t lower_conv_variant(const struct lower *l)
 {
     return l->conv_variant;
+}
+
+uint32_t lower_tuned_row(const struct lower *l, const struct net_job *job)
+{
+    return net_tuning_row(l->tuning, job);
+}
+
+bool lower_matrices(const struct lower *l)
+{
+    return l->matrices;
 }
 
 void *lower_alloc(struct lower *l, size_t bytes)
@@ -289,7 +301,7 @@ static bool build(struct lower *l, struct net *n, const struct net_program_param
     if (!graph_pin(n, params->taps, params->n_taps, p->pinned, l->error))
         return false;
     if (!params->no_fuse)
-        graph_fuse(n, p->pinned);
+        graph_fuse(n, p->pinned, l->matrices);
     uint64_t alignment = gpu_caps(p->gpu)->offset_alignment;
     if (!plan_init(&p->plan, n, p->pinned, params->f16, alignment > 256 ? alignment : 256, l->error))
         return false;
@@ -312,7 +324,12 @@ struct net_program *net_program_create(struct gpu *gpu, struct net *n, const str
     if (net_failed(n, error))
         return NULL;
     struct net_program *p = calloc(1, sizeof(*p));
-    struct lower l = {.program = p, .net = n, .f16 = params->f16, .conv_variant = params->conv_variant, .error = error ? error : &ignored};
+    struct lower l = {.program = p,
+                      .net = n,
+                      .f16 = params->f16,
+                      .conv_variant = params->conv_variant,
+                      .tuning = params->tuning,
+                      .error = error ? error : &ignored};
     if (!p) {
         out_of_memory(&l);
         return NULL;
@@ -321,6 +338,8 @@ struct net_program *net_program_create(struct gpu *gpu, struct net *n, const str
     p->input = n->input;
     p->output = n->output;
     p->count = n->count;
+    const struct gpu_caps *caps = gpu_caps(gpu);
+    l.matrices = params->f16 && caps->coop.m && !caps->cpu && gpu_shader_find("conv_coop.f16");
     bool ok = build(&l, n, params);
     for (size_t i = 0; i < l.n_temp; i++)
         free(l.temp[i]);

@@ -7,6 +7,7 @@
 #define NET_LOWER_H
 
 #include "net.h"
+#include "tuning.h"
 
 #define NODE_MAX_INPUTS 8
 
@@ -70,6 +71,10 @@ const struct gpu_caps *lower_caps(const struct lower *l);
 bool lower_f16(const struct lower *l);
 /** net_program_params.conv_variant. */
 uint32_t lower_conv_variant(const struct lower *l);
+/** 1 + the row of op_conv.c's table that was measured to be the fastest; 0: not known. */
+uint32_t lower_tuned_row(const struct lower *l, const struct net_job *job);
+/** Whether passes on cooperative matrices are to be used: in float16, on a GPU that has them. graph_fuse is told the same. */
+bool lower_matrices(const struct lower *l);
 
 /**
  * Reads "scope.suffix" (suffix NULL: scope itself) as float32 into malloc'ed memory, owned by l until the node is lowered.
@@ -111,6 +116,10 @@ extern const struct net_op_impl net_ops[OP_COUNT];
 
 bool op_conv_lower(struct lower *l, const struct node *node);
 uint32_t op_conv_variants(void); /* rows of its table */
+#define OP_CONV_ROW_NAME 64
+/** A row (1 + its number) by a name made of its shader and sizes, and back (0: there is none of this name). */
+void op_conv_row_name(uint32_t row, char name[OP_CONV_ROW_NAME]);
+uint32_t op_conv_row(const char *name);
 bool op_conv_has_variant(const struct gpu_caps *caps, uint32_t variant);
 bool op_dwconv_lower(struct lower *l, const struct node *node);
 bool op_dwnorm_lower(struct lower *l, const struct node *node);

@@ -81,12 +81,15 @@ void net_output(struct net *n, tensor t);
 
 /* ---- from graph to passes ---------------------------------------------------------------------- */
 
+struct net_tuning; /* tuning.h */
+
 struct net_program_params {
     bool f16; /**< storage of activations and matrices */
     bool no_fuse;
     const char *const *taps; /**< names to keep; [n_taps] */
     size_t n_taps;
-    uint32_t conv_variant; /**< tests: 1 + the row of op_conv.c's table to use wherever it fits; 0: the best */
+    uint32_t conv_variant;     /**< tests: 1 + the row of op_conv.c's table to use wherever it fits; 0: the best */
+    struct net_tuning *tuning; /**< measured choices; NULL: none */
 };
 
 /** The lowered network: arena, weights, passes. The input and output tensors lie in its arena. */

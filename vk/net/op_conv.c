@@ -8,6 +8,7 @@
 #include "../../shaders/iface.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* What a shader wants. */
@@ -55,6 +56,7 @@ static const struct variant variants[] = {
     {"conv_coop", MATRIX, .groups = {1, 1, 8}, .frags = {1, 1, 2}}, /* 16 x 16, k 256 */
 };
 #define N_VARIANTS (sizeof(variants) / sizeof(variants[0]))
+_Static_assert(N_VARIANTS <= 32, "struct net_job has a bit a row");
 
 /* A variant on a device: tile in pixels, quads of channels and quads of k; octs (16 bytes) of shared memory. */
 struct tile {
@@ -160,12 +162,53 @@ static const struct variant *choose(const struct job *j)
     return matrix && !j->caps->cpu ? matrix : best;
 }
 
-static const struct variant *pick(struct lower *l, const struct job *j)
+void op_conv_row_name(uint32_t row, char name[OP_CONV_ROW_NAME])
+{
+    const struct variant *v = &variants[row - 1];
+    if (v->kind == MATRIX)
+        snprintf(name, OP_CONV_ROW_NAME, "%s %ux%ux%u %ux%ux%u", v->shader, v->groups[0], v->groups[1], v->groups[2], v->frags[0],
+                 v->frags[1], v->frags[2]);
+    else
+        snprintf(name, OP_CONV_ROW_NAME, "%s %u %u %ux%ux%u", v->shader, v->wg, v->lx, v->tm, v->tn, v->bk);
+}
+
+uint32_t op_conv_row(const char *name)
+{
+    char own[OP_CONV_ROW_NAME];
+    for (uint32_t row = 1; row <= N_VARIANTS; row++) {
+        op_conv_row_name(row, own);
+        if (!strcmp(own, name))
+            return row;
+    }
+    return 0;
+}
+
+/* Rows worth measuring for a job, as bits: matrices are not where a CPU computes them. */
+static uint32_t rows_for(const struct job *j)
+{
+    uint32_t rows = 0;
+    for (uint32_t i = 0; i < N_VARIANTS; i++)
+        if (fits(&variants[i], j) && !(variants[i].kind == MATRIX && j->caps->cpu))
+            rows |= 1u << i;
+    return rows;
+}
+
+/* What a test forces, else what was measured, else the estimate. */
+static const struct variant *pick(struct lower *l, const struct node *node, const struct job *j)
 {
     uint32_t forced = lower_conv_variant(l);
     if (forced && forced <= N_VARIANTS && fits(&variants[forced - 1], j))
         return &variants[forced - 1];
-    return choose(j);
+    uint32_t tuned = lower_tuned_row(l, &(struct net_job){.c = j->x->c,
+                                                          .h = j->x->h,
+                                                          .w = j->x->w,
+                                                          .out = node->c,
+                                                          .kernel = node->kernel,
+                                                          .stride = node->stride,
+                                                          .pad = node->pad,
+                                                          .f16 = j->f16,
+                                                          .rows = rows_for(j)});
+    return tuned ? &variants[tuned - 1] : choose(j);
 }
 
 /* Sizes of the product in the chosen variant's units. */
@@ -275,7 +318,7 @@ bool op_conv_lower(struct lower *l, const struct node *node)
     struct net_memory x = lower_input(l, 0), y = lower_output(l), r = node->residual ? lower_residual(l) : x;
     const struct job job = {
         .caps = lower_caps(l), .x = &x, .m = y.h * y.w, .nq = y.stride4, .kq = div_up(x.c, 4) * node->kernel * node->kernel, .f16 = y.f16};
-    const struct variant *v = pick(l, &job);
+    const struct variant *v = pick(l, node, &job);
     if (!v)
         return false;
     struct tile t = tile_of(v, job.caps);

@@ -101,7 +101,7 @@ static bool wasteful(const struct shape *s)
 bool op_natten_coop_fits(struct lower *l, const struct node *node)
 {
     const struct gpu_caps *caps = lower_caps(l);
-    if (!lower_f16(l) || caps->cpu || !caps->coop.m || !gpu_shader_find("natten_coop.f16") || node->window > 13)
+    if (!lower_matrices(l) || node->window > 13)
         return false;
     if (KEYS % caps->coop.m || KEYS % caps->coop.n || KEYS % caps->coop.k)
         return false;
