@@ -42,6 +42,7 @@ static bool open_engine(struct app_window *w)
     if (!app_display_open(&w->display, title, &w->error) || !app_engine_init_window(&w->engine, w->options, &w->display.surface, &w->error))
         return app_window_fail(w, APP_EXIT_INIT);
     w->style = w->engine.look.style;
+    w->blocking = segman_context_device(w->engine.context)->type == SEGMAN_DEVICE_CPU;
     return true;
 }
 
@@ -133,10 +134,10 @@ bool app_window_open(struct app_window *w, const struct app_options *options)
 /* The GPU is waited for in window_play(), which then comes back soon; without work there, events end the wait. */
 static int wait_ms(const struct app_window *w)
 {
+    if ((w->ready.valid || w->has_held) && !w->paused && !w->changed)
+        return 2;
     if (window_in_flight(w) || w->changed)
         return 0;
-    if ((w->ready.valid || w->has_held) && !w->paused)
-        return 2;
     return w->paused || w->still ? 50 : 10;
 }
 

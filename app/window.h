@@ -84,6 +84,7 @@ struct app_window {
     struct window_clock clock;
     uint32_t picture; /* slot that is seen: with --sync latest the newest one, whose labels are still to come */
     bool latest;      /* --sync latest */
+    bool blocking;    /* a CPU driver presents when its queue is done: nothing is drawn, and no key kept waiting, behind the network */
     double lead_ms;   /* from submission to result, running mean */
     int64_t fed;      /* when a frame was last submitted */
 
@@ -140,6 +141,8 @@ bool window_can_seek(const struct app_window *w);
 void window_seek_to(struct app_window *w, int64_t at_ns);
 /** Waits a little for the GPU, where something is in flight. */
 bool window_in_flight(const struct app_window *w);
+/** Whether a draw would come back soon. */
+bool window_may_draw(const struct app_window *w);
 void window_drop_all(struct app_window *w);
 
 /* ---- window_lost.c */

@@ -37,7 +37,7 @@ bool window_session(struct app_window *w, const struct segman_frame_format *form
         .confidence = true,
         .present = true,
     };
-    if (!w->still)
+    if (!w->still && pipe_source_info(w->source)->kind != PIPE_KIND_IMAGES)
         app_engine_temporal(w->options, &w->params);
     w->session = app_engine_session(&w->engine, w->options, &w->params, &w->error);
     if (!w->session || (w->presenter && !segman_presenter_attach(w->presenter, w->session, &w->error)))
@@ -49,6 +49,11 @@ bool window_session(struct app_window *w, const struct segman_frame_format *form
 bool window_in_flight(const struct app_window *w)
 {
     return w->session && segman_session_in_flight(w->session) > 0;
+}
+
+bool window_may_draw(const struct app_window *w)
+{
+    return !w->blocking || !window_in_flight(w);
 }
 
 /* ---- time -------------------------------------------------------------------------------------------- */
@@ -98,7 +103,7 @@ static bool may_feed(const struct app_window *w)
 {
     uint32_t flying = segman_session_in_flight(w->session);
 
-    if (w->fed_all || flying >= (w->latest ? 1 : WINDOW_FLIGHT) || in_use(w) >= WINDOW_SLOTS)
+    if (w->fed_all || flying >= (w->latest || w->blocking ? 1 : WINDOW_FLIGHT) || in_use(w) >= WINDOW_SLOTS)
         return false;
     return !w->paused || w->steps > flying + w->ready.valid;
 }
@@ -310,7 +315,7 @@ static void check_end(struct app_window *w, int64_t now)
 
 bool window_play(struct app_window *w)
 {
-    bool idle = !w->changed && !w->ready.valid;
+    bool idle = (!w->changed || !window_may_draw(w)) && !w->ready.valid;
     int fed;
 
     note_captures(w);
