@@ -134,9 +134,11 @@ bool app_window_open(struct app_window *w, const struct app_options *options)
 /* The GPU is waited for in window_play(), which then comes back soon; without work there, events end the wait. */
 static int wait_ms(const struct app_window *w)
 {
-    if ((w->ready.valid || w->has_held) && !w->paused && !w->changed)
+    bool to_draw = w->changed && window_may_draw(w);
+
+    if ((w->ready.valid || w->has_held) && !w->paused && !to_draw)
         return 2;
-    if (window_in_flight(w) || w->changed)
+    if (window_in_flight(w) || to_draw)
         return 0;
     return w->paused || w->still ? 50 : 10;
 }
