@@ -36,11 +36,15 @@ app=(
     libsdl2-dev
 )
 
-# what the tests use besides
+# what the tests use besides; the libraries are for linking libzip statically
 test=(
     clang-format
     g++
+    libbz2-dev
     libcunit1-dev
+    liblzma-dev
+    libssl-dev
+    libzstd-dev
     vulkan-validationlayers
 )
 
