@@ -228,6 +228,12 @@ static void stir(struct screen *s, uint64_t i)
 #define MARKS 12 /* memory is looked at this often */
 #define STIRS 4  /* a mark */
 
+#ifdef __SANITIZE_ADDRESS__ /* keeps what was freed for a while: resident memory says nothing then */
+static const bool keeps_freed = true;
+#else
+static const bool keeps_freed = false;
+#endif
+
 struct mark {
     double memory; /* resident, MiB */
     uint32_t allocations;
@@ -268,7 +274,7 @@ static void test_soak(void)
     printf("%d frames, ", (int)s.w.finished);
     print_marks(mark);
     for (int i = MARKS / 3; i < MARKS; i++) {
-        CU_ASSERT(mark[i].memory < mark[MARKS / 3].memory + 8);
+        CU_ASSERT(keeps_freed || mark[i].memory < mark[MARKS / 3].memory + 8);
         CU_ASSERT_EQUAL(mark[i].allocations, mark[MARKS / 3].allocations);
     }
     CU_ASSERT(mark[MARKS - 1].lead_ms < 3 * mark[MARKS / 3].lead_ms + 50);
