@@ -185,28 +185,27 @@ static double cost_matrix(const struct variant *v, const struct job *j)
 }
 
 /*
- * The same for matrices dealt out by hand, fitted to a third of what a pass takes with its code in the cache and two thirds of
- * without. Subgroups load what they multiply by themselves.
+ * The same for matrices dealt out by hand, fitted to the mean of what a pass takes with its code in the cache and without, and to
+ * passes of the network. Subgroups load what they multiply by themselves; sums of split k go through shared memory.
  */
 static double cost_lanes(const struct variant *v, const struct job *j)
 {
     static const double processors = 132, registers = 65536;
-    static const double start = 1110, code = 1570, matrix = 945, kernel = 1400, split = 625, step = 313;
-    static const double group = 325, bytes = 566, flops = 1400, stored = 13.5;
+    static const double start = 4130, code = 431, kernel = 1840, step = 187;  /* waiting: once, a matrix, taps, a step */
+    static const double group = 28, bytes = 246, flops = 1140, stored = 19.4; /* work */
     struct tile t = tile_of(v, j->caps);
-    double n = 4.0 * t.nq, k = 4.0 * t.kq, steps = div_up(j->kq, t.kq), f0 = v->frags[0], f1 = v->frags[1];
+    double n = 4.0 * t.nq, k = 4.0 * t.kq, steps = div_up(j->kq, t.kq), f0 = v->frags[0], f1 = v->frags[1], split = v->groups[2];
     double resident = fmin(32, fmax(1, floor(registers / ((40 + 8 * f0 * f1 + 8 * (f0 + f1)) * t.wg))));
     double each = ceil(div_up(j->m, t.m) * div_up(j->nq, t.nq) / processors);
-    double wait = start + code + matrix * f0 * f1 + (j->linear ? 0 : kernel) + (v->groups[2] > 1 ? split : 0) +
-                  ceil(each / resident) * ceil(steps / v->groups[2]) * step;
+    double wait = start + code * f0 * f1 + (j->linear ? 0 : kernel) + ceil(each / resident) * ceil(steps / split) * step;
     double work = each * (group + v->groups[0] * v->groups[1] * steps * (f0 + f1) * k * 32 / bytes + 2 * t.m * n * k * steps / flops +
-                          2 * t.m * n / stored);
+                          split * 2 * t.m * n / stored);
     return hypot(wait, work);
 }
 
 static double cost_on_matrices(const struct variant *v, const struct job *j)
 {
-    static const double code = 4000; /* what conv_coop waits for more of its */
+    static const double code = 3500; /* not in cost_matrix: conv_coop waits for its */
     return v->kind == LANES ? cost_lanes(v, j) : code + cost_matrix(v, j);
 }
 
