@@ -192,6 +192,7 @@ struct gpu *gpu_create(const struct segman_context_params *params, struct segman
     if (!create_device(gpu, error))
         goto fail;
     gpu_cache_load(gpu, params->cache_dir);
+    gpu->caps.coop.deal = gpu_deal_query(gpu);
     return gpu;
 fail:
     gpu_destroy(gpu);

@@ -20,11 +20,23 @@
 struct gpu;
 
 /**
+ * How a subgroup shares out a matrix of 16 x 16, where that is regular; row_lanes is 0 where it is not. row_lanes invocations in a
+ * row share a row of the matrix, 16 / row_lanes elements (2 or 4) each; the next ones share the next row, and so on from the first
+ * invocation again. An invocation's element e of its row r is its number e * step + r % run * row_step + r / run * run_step.
+ */
+struct gpu_deal {
+    uint32_t row_lanes, step, row_step, run, run_step;
+    uint8_t column[16]; /**< of a row: the columns of the first invocation, then of the second ... */
+    uint8_t b[256];     /**< of the second factor's element (row, column): its place in [invocation][its elements] */
+};
+
+/**
  * Cooperative matrices (VK_KHR_cooperative_matrix) of float16 with float32 sums that a subgroup of caps.subgroup_size multiplies:
  * (m x k) (k x n), multiples of 8. m is 0 where there are none, or where their shaders lack something else.
  */
 struct gpu_coop {
     uint32_t m, n, k;
+    struct gpu_deal deal; /**< of the first factor and the sums */
 };
 
 /** Limits and features that choose shaders. */

@@ -61,6 +61,8 @@ bool gpu_devices_list(VkInstance instance, struct segman_device_info **infos, Vk
 
 /** The matrices to use; needs gpu->physical and gpu->info. */
 struct gpu_coop gpu_coop_query(struct gpu *gpu);
+/** How its matrices are dealt out; runs a shader. */
+struct gpu_deal gpu_deal_query(struct gpu *gpu);
 
 /** Loads the pipelines and keeps the folder's name. */
 void gpu_cache_load(struct gpu *gpu, const char *dir);
