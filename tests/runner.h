@@ -6,7 +6,10 @@
 #include <CUnit/Basic.h>
 #include <CUnit/CUnit.h>
 
-/** Runs the tests in turn and prints the summary. 0: all passed, and something was asserted. tests ends with CU_TEST_INFO_NULL. */
-int runner_run(const char *suite, CU_TestInfo *tests);
+/**
+ * Runs the tests in turn, or only the one of this name, and prints the summary. 0: all passed, and something was asserted.
+ * tests ends with CU_TEST_INFO_NULL.
+ */
+int runner_run(const char *suite, const CU_TestInfo *tests, const char *only);
 
 #endif

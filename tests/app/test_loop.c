@@ -341,7 +341,7 @@ int main(void)
     struct app_look_params look = {.model = "synthetic", .classes = 4, .opacity = 0.5};
     if (!engine.model || !app_look_init(&engine.look, &look, NULL) || !app_netsize_parse(&engine.size, NULL, APP_MODE_WHOLE, NULL))
         return 1;
-    failed = runner_run("loop", tests);
+    failed = runner_run("loop", tests, NULL);
     app_look_finish(&engine.look);
     segman_model_destroy(engine.model);
     g_string_free(fake.diary, TRUE);

@@ -54,7 +54,7 @@ int main(void)
         {"validation is silent", test_validation},
         CU_TEST_INFO_NULL,
     };
-    int bad = runner_run("frame", tests);
+    int bad = runner_run("frame", tests, NULL);
     gpu_destroy(rig_gpu);
     return bad;
 }

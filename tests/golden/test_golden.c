@@ -264,7 +264,7 @@ int main(int argc, char **argv)
         {"validation layer silent", test_validation_silent},
         CU_TEST_INFO_NULL,
     };
-    int failed = runner_run("golden", tests);
+    int failed = runner_run("golden", tests, NULL);
     segman_context_destroy(context);
     for (size_t i = 0; i < n_paths; i++)
         free(path[i]);

@@ -413,7 +413,7 @@ int harness_main(int argc, char **argv, const char *suite, CU_TestInfo *tests)
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
     printf("%s on %s%s\n", suite, gpu_info(harness.gpu)->name, validation ? ", validated where the layer is installed" : "");
-    int status = runner_run(suite, tests);
+    int status = runner_run(suite, tests, NULL);
     uint32_t messages = gpu_validation_messages(harness.gpu);
     if (messages)
         printf("%s: %u messages of the validation layer\n", suite, messages);

@@ -18,6 +18,15 @@ static float *table(const char *name, uint32_t heads, uint32_t side)
     return harness_weight(name, 3, (const uint64_t[]){heads, side, side});
 }
 
+/* A case on a qkv tensor; its budgets are the caller's. */
+static struct harness_case case_of(const char *name, const struct attention_test *t, float scale,
+                                   tensor (*build)(struct net *n, tensor x, const void *arg),
+                                   void (*reference)(const float *x, float *out, const void *arg))
+{
+    return (struct harness_case){
+        .name = name, .c = 3 * t->d * t->heads, .h = t->h, .w = t->w, .scale = scale, .build = build, .reference = reference, .arg = t};
+}
+
 /* ---- rope -------------------------------------------------------------------------------------- */
 
 static tensor build_rope(struct net *n, tensor x, const void *arg)
@@ -34,15 +43,10 @@ static void reference_rope(const float *x, float *out, const void *arg)
 
 static void rope(const char *name, struct attention_test t)
 {
-    harness_check(&(struct harness_case){.name = name,
-                                         .c = 3 * t.d * t.heads,
-                                         .h = t.h,
-                                         .w = t.w,
-                                         .build = build_rope,
-                                         .reference = reference_rope,
-                                         .arg = &t,
-                                         .f32 = 2e-7,
-                                         .f16 = 2.5e-4});
+    struct harness_case c = case_of(name, &t, 0, build_rope, reference_rope);
+    c.f32 = 2e-7;
+    c.f16 = 2.5e-4;
+    harness_check(&c);
 }
 
 static void test_rope(void)
@@ -82,16 +86,10 @@ static void reference_natten(const float *x, float *out, const void *arg)
 
 static void natten_scaled(const char *name, struct attention_test t, float scale)
 {
-    harness_check(&(struct harness_case){.name = name,
-                                         .c = 3 * t.d * t.heads,
-                                         .h = t.h,
-                                         .w = t.w,
-                                         .scale = scale,
-                                         .build = build_natten,
-                                         .reference = reference_natten,
-                                         .arg = &t,
-                                         .f32 = 3e-6,
-                                         .f16 = t.f32_only ? 0 : 3e-4});
+    struct harness_case c = case_of(name, &t, scale, build_natten, reference_natten);
+    c.f32 = 3e-6;
+    c.f16 = t.f32_only ? 0 : 3e-4;
+    harness_check(&c);
 }
 
 static void natten(const char *name, struct attention_test t)
@@ -137,15 +135,9 @@ static void test_natten_tiles(void)
 /* Cooperative matrices, where the device has them (else natten.comp): a CPU driver takes seconds to compile each. */
 static void matrices(const char *name, struct attention_test t, float scale)
 {
-    harness_check(&(struct harness_case){.name = name,
-                                         .c = 3 * t.d * t.heads,
-                                         .h = t.h,
-                                         .w = t.w,
-                                         .scale = scale,
-                                         .build = build_natten,
-                                         .reference = reference_natten,
-                                         .arg = &t,
-                                         .f16 = 3e-4});
+    struct harness_case c = case_of(name, &t, scale, build_natten, reference_natten);
+    c.f16 = 3e-4;
+    harness_check(&c);
 }
 
 static void test_natten_matrices(void)
@@ -178,16 +170,10 @@ static void reference_attention(const float *x, float *out, const void *arg)
 
 static void attention_scaled(const char *name, struct attention_test t, float scale)
 {
-    harness_check(&(struct harness_case){.name = name,
-                                         .c = 3 * t.d * t.heads,
-                                         .h = t.h,
-                                         .w = t.w,
-                                         .scale = scale,
-                                         .build = build_attention,
-                                         .reference = reference_attention,
-                                         .arg = &t,
-                                         .f32 = 5e-6,
-                                         .f16 = t.f32_only ? 0 : 3e-4});
+    struct harness_case c = case_of(name, &t, scale, build_attention, reference_attention);
+    c.f32 = 5e-6;
+    c.f16 = t.f32_only ? 0 : 3e-4;
+    harness_check(&c);
 }
 
 static void attention(const char *name, struct attention_test t)
@@ -225,17 +211,11 @@ static void reference_added(const float *x, float *out, const void *arg)
 
 static void added(const char *name, struct attention_test t, bool no_fuse)
 {
-    harness_check(&(struct harness_case){.name = name,
-                                         .c = 3 * t.d * t.heads,
-                                         .h = t.h,
-                                         .w = t.w,
-                                         .scale = 1.5f,
-                                         .no_fuse = no_fuse,
-                                         .build = build_added,
-                                         .reference = reference_added,
-                                         .arg = &t,
-                                         .f32 = 5e-6,
-                                         .f16 = 4e-4});
+    struct harness_case c = case_of(name, &t, 1.5f, build_added, reference_added);
+    c.no_fuse = no_fuse;
+    c.f32 = 5e-6;
+    c.f16 = 4e-4;
+    harness_check(&c);
 }
 
 static void test_residual(void)
@@ -307,16 +287,10 @@ static void reference_stage(const float *x, float *out, const void *arg)
 static void test_stage(void)
 {
     struct attention_test t = {28, 3, 9, 10, .window = 7, .side = 7};
-    harness_check(&(struct harness_case){.name = "rope, natten, attention: 3 heads of 28, 9x10",
-                                         .c = 3 * t.d * t.heads,
-                                         .h = t.h,
-                                         .w = t.w,
-                                         .scale = 3,
-                                         .build = build_stage,
-                                         .reference = reference_stage,
-                                         .arg = &t,
-                                         .f32 = 1e-5,
-                                         .f16 = 2e-3});
+    struct harness_case c = case_of("rope, natten, attention: 3 heads of 28, 9x10", &t, 3, build_stage, reference_stage);
+    c.f32 = 1e-5;
+    c.f16 = 2e-3;
+    harness_check(&c);
 }
 
 int main(int argc, char **argv)

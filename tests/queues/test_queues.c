@@ -3,7 +3,7 @@
  * Transfers in lists of their own, several frames in flight: results as with one list a frame, and a submission that fails
  * leaves nothing behind that hangs. On a device with one queue all lists go there; the semaphores between them are the same.
  */
-#include <CUnit/Basic.h>
+#include "../runner.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,18 +164,26 @@ static void test_nv12(void)
     compare(SEGMAN_FORMAT_NV12);
 }
 
-/* The n-th list of the second frame is refused; the session goes on with a third one. */
-static void test_refused(void)
+/* A session with a frame in flight, and a second one whose n-th list was refused. */
+static struct segman_session *refuse(int n, VkResult result, enum segman_status expected)
 {
     const struct layout l = {.staged = true, .upload = true, .read_back = true, .slots = 2};
-    failure = VK_ERROR_OUT_OF_HOST_MEMORY;
+    struct segman_error error = {0};
+    struct segman_session *s = open_session(&l);
+    failure = result;
+    CU_ASSERT_TRUE(begin(s, 0, &error));
+    fail_at = n;
+    CU_ASSERT_FALSE(begin(s, 1, &error));
+    CU_ASSERT_EQUAL(error.status, expected);
+    return s;
+}
+
+/* The session goes on with a third frame. */
+static void test_refused(void)
+{
     for (int n = 0; n < 3; n++) {
         struct segman_error error = {0};
-        struct segman_session *s = open_session(&l);
-        CU_ASSERT_TRUE(begin(s, 0, &error));
-        fail_at = n;
-        CU_ASSERT_FALSE(begin(s, 1, &error));
-        CU_ASSERT_EQUAL(error.status, SEGMAN_ERROR_MEMORY);
+        struct segman_session *s = refuse(n, VK_ERROR_OUT_OF_HOST_MEMORY, SEGMAN_ERROR_MEMORY);
         CU_ASSERT_TRUE(begin(s, 2, &error));
         CU_ASSERT_TRUE(finish(s, NULL, NULL, &error) && finish(s, NULL, NULL, &error));
         segman_session_destroy(s);
@@ -185,17 +193,8 @@ static void test_refused(void)
 
 static void test_lost(void)
 {
-    const struct layout l = {.staged = true, .upload = true, .read_back = true, .slots = 2};
-    failure = VK_ERROR_DEVICE_LOST;
-    for (int n = 0; n < 3; n++) {
-        struct segman_error error = {0};
-        struct segman_session *s = open_session(&l);
-        CU_ASSERT_TRUE(begin(s, 0, &error));
-        fail_at = n;
-        CU_ASSERT_FALSE(begin(s, 1, &error));
-        CU_ASSERT_EQUAL(error.status, SEGMAN_ERROR_DEVICE_LOST);
-        segman_session_destroy(s); /* with a frame in flight */
-    }
+    for (int n = 0; n < 3; n++)
+        segman_session_destroy(refuse(n, VK_ERROR_DEVICE_LOST, SEGMAN_ERROR_DEVICE_LOST)); /* with a frame in flight */
     fail_at = -1;
 }
 
@@ -224,14 +223,8 @@ int main(void)
         {"validation is silent", test_validation},
         CU_TEST_INFO_NULL,
     };
-    CU_SuiteInfo suites[] = {{"queues", NULL, NULL, NULL, NULL, tests}, CU_SUITE_INFO_NULL};
-    if (CU_initialize_registry() || CU_register_suites(suites))
-        return 1;
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    unsigned bad = CU_get_number_of_failures() || !CU_get_number_of_asserts();
-    CU_cleanup_registry();
+    int bad = runner_run("queues", tests, NULL);
     segman_model_destroy(model);
     segman_context_destroy(context);
-    return bad != 0;
+    return bad;
 }

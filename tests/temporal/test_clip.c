@@ -415,7 +415,7 @@ int main(int argc, char **argv)
         {"still frames", test_skip}, {"still frames of crops", test_skip_crops}, {"validation is silent", test_validation},
         CU_TEST_INFO_NULL,
     };
-    int bad = runner_run("temporal, with the bundled model", tests);
+    int bad = runner_run("temporal, with the bundled model", tests, NULL);
     segman_model_destroy(scene.model);
     segman_context_destroy(scene.context);
     free(scene.picture);

@@ -349,7 +349,7 @@ int main(void)
         {"validation is silent", test_validation},
         CU_TEST_INFO_NULL,
     };
-    int bad = runner_run("temporal", tests);
+    int bad = runner_run("temporal", tests, NULL);
     gpu_destroy(rig_gpu);
     return bad;
 }

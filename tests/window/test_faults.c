@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a driver may do to a window: a device that is lost, once and twice; one that cannot present. See tests/faults. */
-#include <CUnit/Basic.h>
-#include <CUnit/CUnit.h>
+#include "../runner.h"
 #include <glib/gstdio.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -230,26 +229,16 @@ int main(int argc, char **argv)
     g_autofree char *work = g_dir_make_tmp("segman-faults-XXXXXX", NULL);
     if (!work || g_chdir(work) != 0 || !numbers_clip() || !numbers_model())
         return 1;
-    CU_initialize_registry();
-    CU_pSuite suite = CU_add_suite("faults", NULL, NULL);
-    static const struct {
-        const char *name;
-        void (*test)(void);
-    } tests[] = {{"lost", test_lost},
-                 {"lost in a pause", test_lost_in_pause},
-                 {"lost with a still", test_lost_still},
-                 {"lost twice", test_lost_twice},
-                 {"lost, from outside", test_lost_program},
-                 {"no display", test_no_display}};
-    for (size_t i = 0; i < G_N_ELEMENTS(tests); i++)
-        if (argc < 6 || strcmp(argv[5], tests[i].name) == 0)
-            CU_add_test(suite, tests[i].name, tests[i].test);
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    unsigned failed = CU_get_number_of_failures();
-    CU_cleanup_registry();
+    static const CU_TestInfo tests[] = {{"lost", test_lost},
+                                        {"lost in a pause", test_lost_in_pause},
+                                        {"lost with a still", test_lost_still},
+                                        {"lost twice", test_lost_twice},
+                                        {"lost, from outside", test_lost_program},
+                                        {"no display", test_no_display},
+                                        CU_TEST_INFO_NULL};
+    int failed = runner_run("faults", tests, argc < 6 ? NULL : argv[5]);
     g_remove(CLIP);
     g_remove(TINY);
     g_rmdir(work);
-    return failed ? 1 : 0;
+    return failed;
 }

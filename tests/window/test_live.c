@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Live use: keys while the network runs, masks that stay, still frames, a stream that is lost and back. */
-#include <CUnit/Basic.h>
-#include <CUnit/CUnit.h>
+#include "../runner.h"
 #include <arpa/inet.h>
 #include <glib/gstdio.h>
 #include <gst/gst.h>
@@ -214,24 +213,16 @@ int main(int argc, char **argv)
     if (!work || g_chdir(work) != 0 || !numbers_clip() || !numbers_model() || !pipe_init(&error) || !make_clip(STEADY, 0) ||
         !make_clip(NOISY, 12))
         return 1;
-    CU_initialize_registry();
-    CU_pSuite suite = CU_add_suite("live", NULL, NULL);
-    static const struct {
-        const char *name;
-        void (*test)(void);
-    } tests[] = {
-        {"keys while the network runs", test_keys}, {"still frames", test_skip_still}, {"smooth", test_smooth}, {"lost stream", test_lost}};
-    for (size_t i = 0; i < G_N_ELEMENTS(tests); i++)
-        if (argc < 4 || strcmp(argv[3], tests[i].name) == 0)
-            CU_add_test(suite, tests[i].name, tests[i].test);
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    unsigned failed = CU_get_number_of_failures();
-    CU_cleanup_registry();
+    static const CU_TestInfo tests[] = {{"keys while the network runs", test_keys},
+                                        {"still frames", test_skip_still},
+                                        {"smooth", test_smooth},
+                                        {"lost stream", test_lost},
+                                        CU_TEST_INFO_NULL};
+    int failed = runner_run("live", tests, argc < 4 ? NULL : argv[3]);
     g_remove(CLIP);
     g_remove(TINY);
     g_remove(STEADY);
     g_remove(NOISY);
     g_rmdir(work);
-    return failed ? 1 : 0;
+    return failed;
 }

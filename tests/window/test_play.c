@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Playing in a window: speed, pause, steps, seeking, recording, and many frames in a row. */
-#include <CUnit/Basic.h>
-#include <CUnit/CUnit.h>
+#include "../runner.h"
 #include <glib/gstdio.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -294,29 +293,19 @@ int main(int argc, char **argv)
     g_autofree char *work = g_dir_make_tmp("segman-play-XXXXXX", NULL);
     if (!work || g_chdir(work) != 0 || !numbers_clip())
         return 1;
-    CU_initialize_registry();
-    CU_pSuite suite = CU_add_suite("play", NULL, NULL);
-    static const struct {
-        const char *name;
-        void (*test)(void);
-    } tests[] = {{"own speed", test_speed},
-                 {"pause and steps", test_pause},
-                 {"seek", test_seek},
-                 {"latest", test_latest},
-                 {"loop", test_loop},
-                 {"record", test_record},
-                 {"no display", test_no_display},
-                 {"no argument", test_no_argument},
-                 {"soak", test_soak}};
-    for (size_t i = 0; i < G_N_ELEMENTS(tests); i++)
-        if (argc < 6 || strcmp(argv[5], tests[i].name) == 0)
-            CU_add_test(suite, tests[i].name, tests[i].test);
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    unsigned failed = CU_get_number_of_failures();
-    CU_cleanup_registry();
+    static const CU_TestInfo tests[] = {{"own speed", test_speed},
+                                        {"pause and steps", test_pause},
+                                        {"seek", test_seek},
+                                        {"latest", test_latest},
+                                        {"loop", test_loop},
+                                        {"record", test_record},
+                                        {"no display", test_no_display},
+                                        {"no argument", test_no_argument},
+                                        {"soak", test_soak},
+                                        CU_TEST_INFO_NULL};
+    int failed = runner_run("play", tests, argc < 6 ? NULL : argv[5]);
     g_remove(CLIP);
     g_remove(TINY);
     g_rmdir(work);
-    return failed ? 1 : 0;
+    return failed;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A real window on an X server: what it shows, pixel by pixel, and what every key does. */
-#include <CUnit/Basic.h>
-#include <CUnit/CUnit.h>
+#include "../runner.h"
 #include <glib/gstdio.h>
 #include <math.h>
 #include <stdio.h>
@@ -470,25 +469,13 @@ int main(int argc, char **argv)
     g_autofree char *work = g_dir_make_tmp("segman-window-XXXXXX", NULL);
     if (!work || g_chdir(work) != 0)
         return 1;
-    CU_initialize_registry();
-    CU_pSuite suite = CU_add_suite("window", NULL, NULL);
-    static const struct {
-        const char *name;
-        void (*test)(void);
-    } tests[] = {
-        {"views", test_views},           {"opacity", test_opacity},       {"side by side", test_side_by_side}, {"texts", test_texts},
-        {"legend", test_legend},         {"hover and click", test_hover}, {"screenshot", test_screenshot},     {"sizes", test_sizes},
-        {"fullscreen", test_fullscreen}, {"minimised", test_minimised},
-    };
-    for (size_t i = 0; i < G_N_ELEMENTS(tests); i++)
-        if (argc < 4 || strcmp(argv[3], tests[i].name) == 0)
-            CU_add_test(suite, tests[i].name, tests[i].test);
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    unsigned failed = CU_get_number_of_failures();
-    CU_cleanup_registry();
+    static const CU_TestInfo tests[] = {{"views", test_views},           {"opacity", test_opacity}, {"side by side", test_side_by_side},
+                                        {"texts", test_texts},           {"legend", test_legend},   {"hover and click", test_hover},
+                                        {"screenshot", test_screenshot}, {"sizes", test_sizes},     {"fullscreen", test_fullscreen},
+                                        {"minimised", test_minimised},   CU_TEST_INFO_NULL};
+    int failed = runner_run("window", tests, argc < 4 ? NULL : argv[3]);
     g_remove("segman-0001.png");
     g_remove("segman-0002.png");
     g_rmdir(work);
-    return failed ? 1 : 0;
+    return failed;
 }
