@@ -21,6 +21,12 @@
 #define WARMUP         10
 #define WARMUP_SECONDS 3.0
 
+/* What is measured of a frame, in the order of the report. */
+enum series { UPLOAD, GPU, READ_BACK, WALL, SERIES };
+static const struct {
+    const char *title, *key; /* of the text, of the JSON object */
+} series[SERIES] = {{"upload", "upload_ms"}, {"GPU", "gpu_ms"}, {"read back", "read_back_ms"}, {"wall", "wall_ms"}};
+
 struct bench {
     const struct app_options *options;
     struct app_engine engine;
@@ -28,7 +34,7 @@ struct bench {
     struct segman_session *session;
     struct segman_planes picture; /* filled once, copied into each frame */
     struct app_profile *profile;
-    GArray *gpu_ms, *upload_ms, *read_back_ms, *wall_ms;
+    GArray *ms[SERIES];
     struct app_end_to_end end_to_end;
 };
 
@@ -40,7 +46,6 @@ static bool run_frame(struct bench *bench, bool keep, struct segman_error *error
     struct segman_planes planes;
     struct segman_result result;
     int64_t start = g_get_monotonic_time();
-    double wall_ms;
 
     if (!segman_session_begin(bench->session, &planes, error))
         return false;
@@ -48,12 +53,10 @@ static bool run_frame(struct bench *bench, bool keep, struct segman_error *error
         memcpy(planes.plane[0] + (size_t)y * planes.stride[0], bench->picture.plane[0] + (size_t)y * planes.bytes[0], planes.bytes[0]);
     if (!segman_session_submit(bench->session, 0, error) || !segman_session_wait(bench->session, UINT64_MAX, &result, error))
         return false;
-    wall_ms = (double)(g_get_monotonic_time() - start) / 1e3;
+    const double ms[SERIES] = {result.upload_ms, result.gpu_ms, result.read_back_ms, (double)(g_get_monotonic_time() - start) / 1e3};
     if (keep) {
-        g_array_append_val(bench->gpu_ms, result.gpu_ms);
-        g_array_append_val(bench->upload_ms, result.upload_ms);
-        g_array_append_val(bench->read_back_ms, result.read_back_ms);
-        g_array_append_val(bench->wall_ms, wall_ms);
+        for (int i = 0; i < SERIES; i++)
+            g_array_append_val(bench->ms[i], ms[i]);
         if (bench->profile)
             app_profile_add(bench->profile, bench->session);
     }
@@ -110,10 +113,8 @@ static bool open_all(struct bench *bench, struct segman_error *error)
 {
     const struct app_options *options = bench->options;
 
-    bench->gpu_ms = g_array_new(FALSE, FALSE, sizeof(double));
-    bench->upload_ms = g_array_new(FALSE, FALSE, sizeof(double));
-    bench->read_back_ms = g_array_new(FALSE, FALSE, sizeof(double));
-    bench->wall_ms = g_array_new(FALSE, FALSE, sizeof(double));
+    for (int i = 0; i < SERIES; i++)
+        bench->ms[i] = g_array_new(FALSE, FALSE, sizeof(double));
     if (!app_signals_start(error) || !app_engine_init(&bench->engine, options, error))
         return false;
     bench->params = (struct segman_session_params){
@@ -136,10 +137,8 @@ static void close_all(struct bench *bench)
     app_engine_finish(&bench->engine);
     app_end_to_end_finish(&bench->end_to_end);
     g_free(bench->picture.plane[0]);
-    g_array_unref(bench->gpu_ms);
-    g_array_unref(bench->upload_ms);
-    g_array_unref(bench->read_back_ms);
-    g_array_unref(bench->wall_ms);
+    for (int i = 0; i < SERIES; i++)
+        g_array_unref(bench->ms[i]);
 }
 
 /* ---- reports ----------------------------------------------------------------------------------------- */
@@ -175,11 +174,9 @@ static void print_series(const char *title, const GArray *samples)
 static void print_text(const struct bench *bench)
 {
     print_settings(bench);
-    printf("\n%-11s %9s ± %-8s %9s %9s %9s   (%u frames)\n", "ms a frame", "mean", "sd", "min", "max", "median", bench->gpu_ms->len);
-    print_series("upload", bench->upload_ms);
-    print_series("GPU", bench->gpu_ms);
-    print_series("read back", bench->read_back_ms);
-    print_series("wall", bench->wall_ms);
+    printf("\n%-11s %9s ± %-8s %9s %9s %9s   (%u frames)\n", "ms a frame", "mean", "sd", "min", "max", "median", bench->ms[GPU]->len);
+    for (int i = 0; i < SERIES; i++)
+        print_series(series[i].title, bench->ms[i]);
     if (bench->profile)
         app_profile_print(bench->profile, bench->options->full, stdout);
     app_end_to_end_print(&bench->end_to_end, stdout);
@@ -203,10 +200,8 @@ static void print_json(const struct bench *bench)
 {
     json_t *root = json_pack("{ss so}", "program", "segman " SEGMAN_VERSION, "settings", settings_json(bench));
 
-    json_object_set_new(root, "gpu_ms", app_samples_json((const double *)bench->gpu_ms->data, bench->gpu_ms->len, true));
-    json_object_set_new(root, "upload_ms", app_samples_json((const double *)bench->upload_ms->data, bench->upload_ms->len, true));
-    json_object_set_new(root, "read_back_ms", app_samples_json((const double *)bench->read_back_ms->data, bench->read_back_ms->len, true));
-    json_object_set_new(root, "wall_ms", app_samples_json((const double *)bench->wall_ms->data, bench->wall_ms->len, true));
+    for (int i = 0; i < SERIES; i++)
+        json_object_set_new(root, series[i].key, app_samples_json((const double *)bench->ms[i]->data, bench->ms[i]->len, true));
     if (bench->profile)
         json_object_set_new(root, "passes", app_profile_json(bench->profile));
     if (bench->options->end_to_end)
