@@ -88,7 +88,7 @@ void gpu_cache_load(struct gpu *gpu, const char *dir)
     free(data);
 }
 
-static bool write_file(const char *path, const void *data, size_t size)
+bool gpu_file_write(const char *path, const void *data, size_t size)
 {
     char *part = NULL;
     bool ok = false;
@@ -119,7 +119,7 @@ void gpu_cache_save(struct gpu *gpu)
         return;
     if (gpu->cache_path && gpu->pipelines && vkGetPipelineCacheData(gpu->device, gpu->cache, &size, NULL) >= 0 && size &&
         (data = malloc(size)) && vkGetPipelineCacheData(gpu->device, gpu->cache, &size, data) == VK_SUCCESS &&
-        !write_file(gpu->cache_path, data, size))
+        !gpu_file_write(gpu->cache_path, data, size))
         gpu_log(gpu, SEGMAN_LOG_INFO, "The pipeline cache could not be saved to %s", gpu->cache_path);
     free(data);
     vkDestroyPipelineCache(gpu->device, gpu->cache, NULL);

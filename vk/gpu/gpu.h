@@ -68,6 +68,8 @@ const struct segman_device_info *gpu_info(const struct gpu *gpu);
 uint32_t gpu_validation_messages(const struct gpu *gpu);
 /** Live allocations of GPU memory. */
 uint32_t gpu_allocations(const struct gpu *gpu);
+/** Writes a file under another name, then gives it its own: nobody reads half of it, two processes do not mix theirs. */
+bool gpu_file_write(const char *path, const void *data, size_t size);
 /** The file of choices measured on this device and driver with this version; NULL without a cache on disk. */
 const char *gpu_tuning_path(const struct gpu *gpu);
 void gpu_log(const struct gpu *gpu, enum segman_log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));

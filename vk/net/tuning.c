@@ -60,16 +60,14 @@ void net_tuning_load(struct net_tuning *t, const char *path)
     json_decref(root);
 }
 
-bool net_tuning_save(const struct net_tuning *t, const char *path, struct segman_error *error)
+bool net_tuning_save(struct net_tuning *t, const char *path, struct segman_error *error)
 {
-    char part[4096];
-    if (snprintf(part, sizeof(part), "%s.part", path) >= (int)sizeof(part))
-        return segman_fail(error, SEGMAN_ERROR_IO, "%s: the name is too long", path);
-    if (json_dump_file(t->choices, part, JSON_INDENT(1) | JSON_SORT_KEYS) || rename(part, path)) {
-        remove(part);
-        return segman_fail(error, SEGMAN_ERROR_IO, "%s: the measured choices cannot be written", path);
-    }
-    return true;
+    pthread_mutex_lock(&t->lock);
+    char *text = json_dumps(t->choices, JSON_INDENT(1) | JSON_SORT_KEYS);
+    pthread_mutex_unlock(&t->lock);
+    bool ok = text && gpu_file_write(path, text, strlen(text));
+    free(text);
+    return ok || segman_fail(error, SEGMAN_ERROR_IO, "%s: the measured choices cannot be written", path);
 }
 
 static bool same(const struct net_job *a, const struct net_job *b)

@@ -24,7 +24,7 @@ struct net_tuning *net_tuning_create(void);
 void net_tuning_destroy(struct net_tuning *t);
 /** Adds the choices of a file (JSON). One that is missing or damaged holds none. */
 void net_tuning_load(struct net_tuning *t, const char *path);
-bool net_tuning_save(const struct net_tuning *t, const char *path, struct segman_error *error);
+bool net_tuning_save(struct net_tuning *t, const char *path, struct segman_error *error);
 
 /** 1 + the row that was measured to be the fastest; 0: not known. t may be NULL. */
 uint32_t net_tuning_row(struct net_tuning *t, const struct net_job *job);
