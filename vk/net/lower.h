@@ -139,6 +139,11 @@ uint64_t op_attention_scratch(const struct node *node, const struct net_memory *
 bool op_scan_lower(struct lower *l, const struct node *node);
 uint64_t op_scan_scratch(const struct node *node, const struct net_memory *in, bool f16);
 
+static inline uint32_t max_u32(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
 static inline uint32_t div_up(uint32_t a, uint32_t b)
 {
     return (a + b - 1) / b;

@@ -74,9 +74,8 @@ static void pack_weights(void *blob, const float *w, const double *mul, const st
     uint32_t taps = s->kernel * s->kernel;
     for (uint32_t o = 0; o < node->c; o++)
         for (uint32_t c = 0; c < s->c; c++)
-            for (uint32_t t = 0; t < taps; t++) {
+            for (uint32_t t = 0; t < taps; t++)
                 op_store(blob, place(s, o, t * s->cq * 4 + c), w[((size_t)o * s->c + c) * taps + t] * mul[o], f16);
-            }
 }
 
 /* float32 bias, scale, shift [nq quads] each. */

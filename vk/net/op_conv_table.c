@@ -44,11 +44,6 @@ static const struct conv_variant variants[] = {
 #define N_VARIANTS (sizeof(variants) / sizeof(variants[0]))
 _Static_assert(N_VARIANTS <= 32, "struct net_job has a bit a row");
 
-static uint32_t max_u32(uint32_t a, uint32_t b)
-{
-    return a > b ? a : b;
-}
-
 bool op_conv_on_matrices(const struct conv_variant *v)
 {
     return v->kind == CONV_MATRIX || v->kind == CONV_LANES;
@@ -151,8 +146,7 @@ static double cost_lanes(const struct conv_variant *v, const struct conv_job *j)
 {
     static const double processors = 132, registers = 65536;
     static const double start = 4130, code = 431, kernel = 1840, step = 187; /* waiting: once, a matrix, taps, a step */
-    static const double group = 35, bytes = 197, flops = 912,
-                        stored = 15.5; /* work, a quarter above the fit: where both are close, conv_coop wins */
+    static const double group = 35, bytes = 197, flops = 912, stored = 15.5; /* work, a quarter above the fit: near ties go to conv_coop */
     struct conv_tile t = op_conv_tile(v, j->caps);
     double n = 4.0 * t.nq, k = 4.0 * t.kq, steps = div_up(j->kq, t.kq), f0 = v->frags[0], f1 = v->frags[1], split = v->groups[2];
     double resident = fmin(32, fmax(1, floor(registers / ((40 + 8 * f0 * f1 + 8 * (f0 + f1)) * t.wg))));
@@ -169,20 +163,30 @@ static double cost_on_matrices(const struct conv_variant *v, const struct conv_j
     return v->kind == CONV_LANES ? cost_lanes(v, j) : code + cost_matrix(v, j);
 }
 
-/* Matrices where there are any, unless the device computes them on a CPU. */
-static const struct conv_variant *choose(const struct conv_job *j)
+/* Rows that may compute the job, as bits: matrices are not where a CPU computes them. */
+static uint32_t rows_for(const struct conv_job *j)
+{
+    uint32_t rows = 0;
+    for (uint32_t i = 0; i < N_VARIANTS; i++)
+        if (fits(&variants[i], j) && !(op_conv_on_matrices(&variants[i]) && j->caps->cpu))
+            rows |= 1u << i;
+    return rows;
+}
+
+/* The cheapest of the rows by estimate, on matrices where one of them is. */
+static const struct conv_variant *choose(const struct conv_job *j, uint32_t rows)
 {
     const struct conv_variant *best = NULL, *matrix = NULL;
-    for (size_t i = 0; i < N_VARIANTS; i++) {
+    for (uint32_t i = 0; i < N_VARIANTS; i++) {
         const struct conv_variant *v = &variants[i];
-        if (!fits(v, j))
+        if (!(rows >> i & 1))
             continue;
         if (op_conv_on_matrices(v) && (!matrix || cost_on_matrices(v, j) < cost_on_matrices(matrix, j)))
             matrix = v;
         if (!op_conv_on_matrices(v) && (!best || cost_simt(v, j) < cost_simt(best, j)))
             best = v;
     }
-    return matrix && !j->caps->cpu ? matrix : best;
+    return matrix ? matrix : best;
 }
 
 void op_conv_row_name(uint32_t row, char name[OP_CONV_ROW_NAME])
@@ -206,29 +210,19 @@ uint32_t op_conv_row(const char *name)
     return 0;
 }
 
-/* Rows worth measuring for a job, as bits: matrices are not where a CPU computes them. */
-static uint32_t rows_for(const struct conv_job *j)
-{
-    uint32_t rows = 0;
-    for (uint32_t i = 0; i < N_VARIANTS; i++)
-        if (fits(&variants[i], j) && !(op_conv_on_matrices(&variants[i]) && j->caps->cpu))
-            rows |= 1u << i;
-    return rows;
-}
-
 const struct conv_variant *op_conv_pick(struct lower *l, const struct node *node, const struct conv_job *j)
 {
     uint32_t forced = lower_conv_variant(l);
     if (forced && forced <= N_VARIANTS && fits(&variants[forced - 1], j))
         return &variants[forced - 1];
-    uint32_t tuned = lower_tuned_row(l, &(struct net_job){.c = j->x->c,
-                                                          .h = j->x->h,
-                                                          .w = j->x->w,
-                                                          .out = node->c,
-                                                          .kernel = node->kernel,
-                                                          .stride = node->stride,
-                                                          .pad = node->pad,
-                                                          .f16 = j->f16,
-                                                          .rows = rows_for(j)});
-    return tuned ? &variants[tuned - 1] : choose(j);
+    uint32_t rows = rows_for(j), tuned = lower_tuned_row(l, &(struct net_job){.c = j->x->c,
+                                                                              .h = j->x->h,
+                                                                              .w = j->x->w,
+                                                                              .out = node->c,
+                                                                              .kernel = node->kernel,
+                                                                              .stride = node->stride,
+                                                                              .pad = node->pad,
+                                                                              .f16 = j->f16,
+                                                                              .rows = rows});
+    return tuned ? &variants[tuned - 1] : choose(j, rows);
 }

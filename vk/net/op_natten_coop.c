@@ -49,11 +49,6 @@ static struct shape shape_of(const struct gpu_caps *caps, const struct node *nod
     return s;
 }
 
-static uint32_t max_u32(uint32_t a, uint32_t b)
-{
-    return a > b ? a : b;
-}
-
 /* As in the shader: keys, and behind them what each subgroup needs; at the end the sums. */
 static uint32_t shared_octs(const struct shape *s, const struct coop_tile *t)
 {

@@ -44,11 +44,6 @@ struct scan {
     uint32_t rows, columns; /* chunks of a sequence along the rows, along the columns */
 };
 
-static uint32_t max_u32(uint32_t a, uint32_t b)
-{
-    return a > b ? a : b;
-}
-
 static uint32_t min_u32(uint32_t a, uint32_t b)
 {
     return a < b ? a : b;
