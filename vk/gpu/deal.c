@@ -15,8 +15,10 @@ struct told {
 static bool run(struct gpu *gpu, struct gpu_pass *pass, struct segman_error *error)
 {
     struct gpu_commands *c = gpu_commands_create(gpu, 0, error);
-    bool ok = c && gpu_commands_begin(c, error) && gpu_commands_pass(c, pass) + 1 && gpu_commands_end(c, error) &&
-              gpu_commands_submit(c, error) && gpu_commands_wait(c, UINT64_MAX, error);
+    bool ok = c && gpu_commands_begin(c, error);
+    if (ok)
+        gpu_commands_pass(c, pass);
+    ok = ok && gpu_commands_end(c, error) && gpu_commands_submit(c, error) && gpu_commands_wait(c, UINT64_MAX, error);
     gpu_commands_destroy(c);
     return ok;
 }
