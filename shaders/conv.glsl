@@ -62,8 +62,8 @@ QUAD residual(uint m, uint n)
     return RESIDUAL != 0 && n < p.rq ? r[m * p.r_stride + p.r_offset + n] : QUAD(0);
 }
 
-// Quad n of pixel m from its sums with the bias.
-QUAD finished(uint m, uint n, vec4 v, QUAD r)
+// Quad n of pixel m from its sums with the bias; adds the residual, or not because it is in the sums already.
+QUAD finished(uint m, uint n, vec4 v, QUAD r, bool add)
 {
     if (ROPE != 0 && n < 2 * p.turn_quads) {
         uint t = 2 * (n % ROPE);
@@ -72,22 +72,15 @@ QUAD finished(uint m, uint n, vec4 v, QUAD r)
     v = activate(v, ACT);
     if (SCALE != 0)
         v = v * param(p.nq + n) + param(2 * p.nq + n);
-    if (RESIDUAL != 0)
+    if (RESIDUAL != 0 && add)
         v += load_quad(r);
     return store_quad(v);
-}
-
-// Writes quad n of pixel m from its sums with the bias; with the residual or without, because it is in the sums already.
-void write_quad(uint m, uint n, vec4 v, bool add)
-{
-    if (m < p.m && n < p.n_store)
-        y[m * p.y_stride + p.y_offset + n] = finished(m, n, v, add ? residual(m, n) : QUAD(0));
 }
 
 void epilogue(uint m, uint n, vec4 v)
 {
     if (m < p.m && n < p.n_store)
-        write_quad(m, n, v + param(n), true);
+        y[m * p.y_stride + p.y_offset + n] = finished(m, n, v + param(n), residual(m, n), true);
 }
 
 #endif

@@ -6,7 +6,8 @@
 //
 // ROW_LANES invocations share a row of a matrix, with E elements each. Which k is a column of X's matrices, and a row of W's, does
 // not matter as long as it is the same for both, nor which channel is which column: so an invocation reads its part of a row of X
-// as octs (8 halves), enough for several matrices, and finishes and writes quads of channels. W is packed to match.
+// as octs (8 halves), enough for several matrices, and finishes pieces of V channels: octs where its matrices side by side hold
+// them, else quads. W is packed to match.
 //
 // A pass of the network finds its code in no cache, and waits about as long for a kilobyte of it as for memory: so every step is
 // here once, and what may stay a loop does.
@@ -36,6 +37,8 @@ layout(constant_id = 18) const uint STEP_RUN = 0;
 
 layout(std430, binding = 0) restrict readonly buffer X8 { uvec4 x8[]; };
 layout(std430, binding = 1) restrict readonly buffer W8 { uvec4 w8[]; }; // [n / 16][k / 16][OCTS_B][invocation]
+layout(std430, binding = 2) restrict readonly buffer R8 { uvec4 r8[]; };
+layout(std430, binding = 3) restrict writeonly buffer Y8 { uvec4 y8[]; };
 
 const uint SIZE = 16;                                // of a matrix: SIZE x SIZE
 const uint LANES = WG / (SG_M * SG_N * SG_K);        // of a subgroup
@@ -43,8 +46,11 @@ const uint E = SIZE / ROW_LANES;                     // an invocation's elements
 const uint ROWS = SIZE * ROW_LANES / LANES;          // its rows of a matrix
 const uint DEPTH = 8 / E;                            // matrices along k that an oct of each row fills
 const uint OCTS_B = SIZE * SIZE / LANES / 8;         // octs of a matrix of W that it holds
-const uint WIDE = 4 / E, COLUMNS = FRAGS_N / WIDE;   // matrices side by side that make a quad of each row; so many times
-const uint QUADS = FRAGS_M * COLUMNS * ROWS;            // that it finishes, if k is not split
+const uint V = FRAGS_N * E % 8 == 0 ? 8 : 4;         // channels of a piece,
+const uint PARTS = V / 4;                            // quads of it
+const uint WIDE = V / E, COLUMNS = FRAGS_N / WIDE;   // matrices side by side that hold a piece of each row; so many times
+const uint PIECES = FRAGS_M * COLUMNS * ROWS;        // that it finishes, if k is not split
+const uint QUADS = PIECES * PARTS;
 const bool LATE = SG_K > 1 || ACT >= ACT_GELU;       // sums pass through shared memory, for a loop to finish them
 const bool EARLY = ACT == ACT_NONE && SCALE == 0 && ROPE == 0; // the residual starts the sums
 
@@ -53,8 +59,9 @@ shared uvec4 sums[LATE ? QUADS * WG : 1];
 coopmat<float, gl_ScopeSubgroup, SIZE, SIZE, gl_MatrixUseAccumulator> acc[FRAGS_M * FRAGS_N];
 
 #define ELEMENT(r, e) ((e) * STEP_E + (r) % RUN * STEP_R + (r) / RUN * STEP_RUN)
-// Element v of quad (i, j, r) of an invocation: matrix and place.
+// Element v of piece (i, j, r) of an invocation: matrix and place; quad k of it.
 #define SUM(i, j, r, v) acc[(i) * FRAGS_N + (j) * WIDE + (v) / E][ELEMENT(r, (v) % E)]
+#define SUMS(i, j, r, k) vec4(SUM(i, j, r, 4 * (k)), SUM(i, j, r, 4 * (k) + 1), SUM(i, j, r, 4 * (k) + 2), SUM(i, j, r, 4 * (k) + 3))
 
 // Oct c of the tap `tap` = ky * KERNEL + kx. A tap past the kernel reads zeros.
 struct cursor {
@@ -104,12 +111,33 @@ coopmat<float16_t, gl_ScopeSubgroup, SIZE, SIZE, gl_MatrixUseB> matrix_of_w(uvec
     return b;
 }
 
+// Residual of the piece from quad n on.
+uvec4 residual_of(uint m, uint n)
+{
+    if (V == 4)
+        return uvec4(residual(m, n), 0, 0);
+    return RESIDUAL != 0 && n < p.rq ? r8[(m * p.r_stride + p.r_offset + n) / 2] : uvec4(0);
+}
+
+// Writes the piece of pixel m from quad n on; v: its sums, one quad or two.
+void write_piece(uint m, uint n, vec4 v[2])
+{
+    if (m >= p.m || n >= p.n_store)
+        return;
+    uvec4 added = EARLY ? uvec4(0) : residual_of(m, n);
+    uint to = m * p.y_stride + p.y_offset + n;
+    if (V == 4)
+        y[to] = finished(m, n, v[0], added.xy, !EARLY);
+    else
+        y8[to / 2] = uvec4(finished(m, n, v[0], added.xy, !EARLY), finished(m, n + 1, v[1], added.zw, !EARLY));
+}
+
 void main()
 {
     uint sg = gl_SubgroupID, lane = gl_SubgroupInvocationID, sk = sg % SG_K, sn = sg / SG_K % SG_N, sm = sg / (SG_K * SG_N);
     // Of this invocation: its first row, its first quad; of the subgroup: first matrix along n.
     uint m0 = (gl_WorkGroupID.y * SG_M + sm) * FRAGS_M * SIZE + lane / ROW_LANES;
-    uint b0 = (gl_WorkGroupID.x * SG_N + sn) * FRAGS_N, n0 = b0 * (SIZE / 4) + lane % ROW_LANES;
+    uint b0 = (gl_WorkGroupID.x * SG_N + sn) * FRAGS_N, n0 = b0 * (SIZE / 4) + lane % ROW_LANES * PARTS;
     uint steps = (p.kq / 2 + ROW_LANES - 1) / ROW_LANES; // each a matrix deep DEPTH times
 #define ROW(i, r) (m0 + (i) * SIZE + (r) * (LANES / ROW_LANES))
 #define QUAD_N(j) (n0 + (j) * WIDE * (SIZE / 4))
@@ -124,14 +152,19 @@ void main()
         w_at[j] = min(b0 + j, p.nq / (SIZE / 4) - 1) * steps * DEPTH * OCTS_B * LANES + lane;
 
     [[unroll]] for (uint j = 0; j < COLUMNS; j++) {
-        vec4 bias = sk == 0 ? param(min(QUAD_N(j), p.nq - 1)) : vec4(0);
+        vec4 bias[PARTS];
+        [[unroll]] for (uint k = 0; k < PARTS; k++)
+            bias[k] = sk == 0 ? param(min(QUAD_N(j), p.nq - PARTS) + k) : vec4(0);
         [[unroll]] for (uint i = 0; i < FRAGS_M; i++)
             [[unroll]] for (uint r = 0; r < ROWS; r++) {
-                vec4 v = bias;
-                if (RESIDUAL != 0 && EARLY && sk == 0)
-                    v += load_quad(residual(min(ROW(i, r), p.m - 1), QUAD_N(j)));
-                [[unroll]] for (uint e = 0; e < 4; e++)
-                    SUM(i, j, r, e) = v[e];
+                uvec4 added = EARLY && sk == 0 ? residual_of(min(ROW(i, r), p.m - 1), QUAD_N(j)) : uvec4(0);
+                [[unroll]] for (uint k = 0; k < PARTS; k++) {
+                    vec4 v = bias[k];
+                    if (RESIDUAL != 0 && EARLY)
+                        v += load_quad(k == 0 ? added.xy : added.zw);
+                    [[unroll]] for (uint e = 0; e < 4; e++)
+                        SUM(i, j, r, 4 * k + e) = v[e];
+                }
             }
     }
 
@@ -163,20 +196,26 @@ void main()
     [[unroll]] for (uint i = 0; i < FRAGS_M; i++)
         [[unroll]] for (uint j = 0; j < COLUMNS; j++)
             [[unroll]] for (uint r = 0; r < ROWS; r++) {
-                vec4 v = vec4(SUM(i, j, r, 0), SUM(i, j, r, 1), SUM(i, j, r, 2), SUM(i, j, r, 3));
-                if (LATE)
-                    sums[own + (sk * QUADS + (i * COLUMNS + j) * ROWS + r) * LANES] = floatBitsToUint(v);
-                else
-                    write_quad(ROW(i, r), QUAD_N(j), v, !EARLY);
+                vec4 v[2];
+                [[unroll]] for (uint k = 0; k < PARTS; k++) {
+                    v[k] = SUMS(i, j, r, k);
+                    if (LATE)
+                        sums[own + (sk * QUADS + ((i * COLUMNS + j) * ROWS + r) * PARTS + k) * LANES] = floatBitsToUint(v[k]);
+                }
+                if (!LATE)
+                    write_piece(ROW(i, r), QUAD_N(j), v);
             }
     if (!LATE)
         return;
     if (SG_K > 1)
         barrier();
-    [[dont_unroll]] for (uint q = sk; q < QUADS; q += SG_K) {
-        vec4 v = uintBitsToFloat(sums[own + q * LANES]);
-        [[unroll]] for (uint k = 1; k < SG_K; k++)
-            v += uintBitsToFloat(sums[own + (k * QUADS + q) * LANES]);
-        write_quad(ROW(q / (COLUMNS * ROWS), q % ROWS), QUAD_N(q / ROWS % COLUMNS), v, !EARLY);
+    [[dont_unroll]] for (uint q = sk; q < PIECES; q += SG_K) {
+        vec4 v[2];
+        [[unroll]] for (uint k = 0; k < PARTS; k++) {
+            v[k] = uintBitsToFloat(sums[own + (q * PARTS + k) * LANES]);
+            [[unroll]] for (uint s = 1; s < SG_K; s++)
+                v[k] += uintBitsToFloat(sums[own + (s * QUADS + q * PARTS + k) * LANES]);
+        }
+        write_piece(ROW(q / (COLUMNS * ROWS), q % ROWS), QUAD_N(q / ROWS % COLUMNS), v);
     }
 }

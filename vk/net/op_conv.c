@@ -16,10 +16,10 @@ struct shape {
     uint32_t cq, kq, nq;   /* quads: of input channels, of k, of a row of W (whole tiles) */
     uint32_t rows, run;    /* of W: k in whole tiles; channels that lie together, the tile's or all */
     const struct gpu_deal *deal;
-    uint32_t lanes; /* with a deal: of a subgroup */
-    size_t weights; /* quads of W */
-    size_t turns;   /* bytes of the rotary table */
-    size_t blob;    /* bytes with the parameters and the table behind */
+    uint32_t lanes, piece; /* with a deal: of a subgroup; channels that an invocation finishes together */
+    size_t weights;        /* quads of W */
+    size_t turns;          /* bytes of the rotary table */
+    size_t blob;           /* bytes with the parameters and the table behind */
 };
 
 static struct shape shape_of(const struct node *node, const struct conv_variant *v, const struct conv_tile *t, const struct conv_job *j)
@@ -28,12 +28,13 @@ static struct shape shape_of(const struct node *node, const struct conv_variant 
     if (op_conv_on_matrices(v))
         s.cq = (uint32_t)align_up(s.cq, 2);
     s.kq = s.cq * s.kernel * s.kernel;
-    uint32_t whole = v->kind == CONV_LANES ? 4 * op_conv_lanes_wide(j->caps) : t->nq;
+    s.deal = v->kind == CONV_LANES ? &j->caps->coop.deal : NULL;
+    s.lanes = j->caps->subgroup_size;
+    s.piece = s.deal ? op_conv_piece(v, j->caps) : 0;
+    uint32_t whole = s.deal ? s.deal->row_lanes * s.piece / 4 : t->nq;
     s.nq = div_up(j->nq, whole) * whole;
     s.rows = (uint32_t)align_up(s.kq, t->kq) * 4;
     s.run = 4 * (v->kind == CONV_MATRIX ? t->nq : s.nq);
-    s.deal = v->kind == CONV_LANES ? &j->caps->coop.deal : NULL;
-    s.lanes = j->caps->subgroup_size;
     s.weights = (size_t)s.rows * s.nq;
     s.blob = s.weights * (j->f16 ? 8 : 16) + (size_t)3 * s.nq * 16;
     return s;
@@ -47,14 +48,14 @@ static const float *read_weights(struct lower *l, const struct node *node, const
 
 /*
  * Of output o and row k in W as conv_lanes reads it: [out / 16][k / 16][oct][invocation][8]. An oct of x spans 8 / e matrices, a
- * quad of y 4 / e: e elements of each, in the columns that the invocation has.
+ * piece of y piece / e: e elements of each, in the columns that the invocation has.
  */
 static size_t dealt(const struct shape *s, uint32_t o, uint32_t k)
 {
     const struct gpu_deal *d = s->deal;
-    uint32_t e = 16 / d->row_lanes, deep = 8 * d->row_lanes, wide = 4 * d->row_lanes;
-    uint32_t row = d->column[k % deep / 8 * e + k % e], column = d->column[o % wide / 4 * e + o % e];
-    uint32_t km = k / deep * (8 / e) + k % 8 / e, nm = o / wide * (4 / e) + o % 4 / e;
+    uint32_t e = 16 / d->row_lanes, deep = 8 * d->row_lanes, wide = s->piece * d->row_lanes;
+    uint32_t row = d->column[k % deep / 8 * e + k % e], column = d->column[o % wide / s->piece * e + o % e];
+    uint32_t km = k / deep * (8 / e) + k % 8 / e, nm = o / wide * (s->piece / e) + o % s->piece / e;
     uint32_t at = d->b[row * 16 + column], length = 256 / s->lanes, lane = at / length, i = at % length;
     return ((size_t)nm * (s->rows / 16) + km) * 256 + (i / 8 * s->lanes + lane) * 8 + i % 8;
 }
@@ -141,6 +142,8 @@ bool op_conv_lower(struct lower *l, const struct node *node)
     struct net_memory x = lower_input(l, 0), y = lower_output(l), r = node->residual ? lower_residual(l) : x;
     const struct conv_job job = {.caps = lower_caps(l),
                                  .x = &x,
+                                 .y = &y,
+                                 .r = node->residual ? &r : NULL,
                                  .m = y.h * y.w,
                                  .nq = lower_quads(&y),
                                  .kq = div_up(x.c, 4) * node->kernel * node->kernel,

@@ -34,7 +34,7 @@ struct conv_tile {
 /* The product to compute, and where its input lies. */
 struct conv_job {
     const struct gpu_caps *caps;
-    const struct net_memory *x;
+    const struct net_memory *x, *y, *r; /* r: NULL without a residual */
     uint32_t m, nq, kq;
     bool f16;
     bool linear; /* 1x1, stride 1 */
@@ -42,8 +42,8 @@ struct conv_job {
 
 /** Whether it multiplies cooperative matrices. */
 bool op_conv_on_matrices(const struct conv_variant *v);
-/* Matrices side by side in which an invocation has a quad of each row. */
-uint32_t op_conv_lanes_wide(const struct gpu_caps *caps);
+/** Channels of a pixel that an invocation of conv_lanes finishes together: 8 or 4. */
+uint32_t op_conv_piece(const struct conv_variant *v, const struct gpu_caps *caps);
 struct conv_tile op_conv_tile(const struct conv_variant *v, const struct gpu_caps *caps);
 /** The row that a test forces, else the one that was measured, else the cheapest by estimate; NULL: the device has none that fits. */
 const struct conv_variant *op_conv_pick(struct lower *l, const struct node *node, const struct conv_job *j);

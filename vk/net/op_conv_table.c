@@ -18,8 +18,6 @@ static const struct conv_variant variants[] = {
     {"conv_cpu", CONV_CPU, 1.00, 8, 1, 8, 4, 1}, /* 64 x 16 */
     {"conv_cpu", CONV_CPU, 0.55, 8, 1, 2, 4, 1}, /* 16 x 16 */
     /* Sizes for matrices of 16 x 16 x 16. */
-    {"conv_coop", CONV_MATRIX, .groups = {4, 2, 1}, .frags = {2, 2, 2}}, /* 128 x 64, k 32 */
-    {"conv_coop", CONV_MATRIX, .groups = {2, 2, 1}, .frags = {2, 3, 2}}, /* 64 x 96, k 32 */
     {"conv_coop", CONV_MATRIX, .groups = {2, 2, 1}, .frags = {2, 3, 4}}, /* 64 x 96, k 64 */
     {"conv_coop", CONV_MATRIX, .groups = {2, 2, 1}, .frags = {2, 2, 2}}, /* 64 x 64, k 32 */
     {"conv_coop", CONV_MATRIX, .groups = {2, 2, 1}, .frags = {2, 2, 4}}, /* 64 x 64, k 64 */
@@ -27,12 +25,11 @@ static const struct conv_variant variants[] = {
     {"conv_coop", CONV_MATRIX, .groups = {4, 1, 1}, .frags = {1, 2, 4}}, /* 64 x 32, k 64 */
     {"conv_coop", CONV_MATRIX, .groups = {2, 1, 4}, .frags = {2, 2, 2}}, /* 64 x 32, k 128 */
     {"conv_coop", CONV_MATRIX, .groups = {4, 1, 1}, .frags = {2, 1, 4}}, /* 128 x 16, k 64 */
-    {"conv_coop", CONV_MATRIX, .groups = {1, 1, 4}, .frags = {2, 2, 2}}, /* 32 x 32, k 128 */
     {"conv_coop", CONV_MATRIX, .groups = {1, 1, 4}, .frags = {1, 2, 2}}, /* 16 x 32, k 128 */
-    {"conv_coop", CONV_MATRIX, .groups = {1, 1, 8}, .frags = {1, 1, 2}}, /* 16 x 16, k 256 */
-    {"conv_lanes", CONV_LANES, .groups = {2, 2, 1}, .frags = {2, 3}},    /* 64 x 96 */
     {"conv_lanes", CONV_LANES, .groups = {2, 2, 1}, .frags = {2, 2}},    /* 64 x 64 */
     {"conv_lanes", CONV_LANES, .groups = {2, 2, 2}, .frags = {2, 2}},    /* 64 x 64, k in 2 */
+    {"conv_lanes", CONV_LANES, .groups = {4, 1, 1}, .frags = {1, 4}},    /* 64 x 64 */
+    {"conv_lanes", CONV_LANES, .groups = {4, 1, 1}, .frags = {2, 2}},    /* 128 x 32 */
     {"conv_lanes", CONV_LANES, .groups = {4, 1, 1}, .frags = {1, 2}},    /* 64 x 32 */
     {"conv_lanes", CONV_LANES, .groups = {4, 1, 2}, .frags = {1, 2}},    /* 64 x 32, k in 2 */
     {"conv_lanes", CONV_LANES, .groups = {2, 1, 4}, .frags = {1, 2}},    /* 32 x 32, k in 4 */
@@ -49,9 +46,9 @@ bool op_conv_on_matrices(const struct conv_variant *v)
     return v->kind == CONV_MATRIX || v->kind == CONV_LANES;
 }
 
-uint32_t op_conv_lanes_wide(const struct gpu_caps *caps)
+uint32_t op_conv_piece(const struct conv_variant *v, const struct gpu_caps *caps)
 {
-    return caps->coop.deal.row_lanes / 4;
+    return v->frags[1] * 16 / caps->coop.deal.row_lanes % 8 == 0 ? 8 : 4;
 }
 
 static struct conv_tile lanes_tile(const struct conv_variant *v, const struct gpu_caps *caps)
@@ -85,17 +82,30 @@ static bool device_has(const struct conv_variant *v, const struct gpu_caps *caps
         return (v->kind == CONV_CPU) == cpu;
     if (!caps->coop.m || !gpu_shader_find("conv_coop.f16"))
         return false;
-    if (v->kind == CONV_LANES && (!caps->coop.deal.row_lanes || v->frags[1] % op_conv_lanes_wide(caps)))
+    if (v->kind == CONV_LANES && (!caps->coop.deal.row_lanes || v->frags[1] * 16 % (4 * caps->coop.deal.row_lanes)))
         return false;
     struct conv_tile t = op_conv_tile(v, caps);
     return t.wg <= caps->max_invocations && (v->kind == CONV_LANES || t.wg % (t.kq / 2) == 0) && t.shared * 16 <= caps->shared_memory;
 }
 
+/* Whether octs (8 channels) of it are aligned, and nothing but zeros lies behind its last channel. */
+static bool in_octs(const struct net_memory *x)
+{
+    return x->offset4 % 2 == 0 && x->stride4 % 2 == 0 && (x->c % 8 == 0 || lower_quads(x) % 2 == 0);
+}
+
+/* An invocation that finishes octs also reads the residual so, whose last channels may have others behind them. */
+static bool finishes(const struct conv_variant *v, const struct conv_job *j)
+{
+    return v->kind != CONV_LANES || op_conv_piece(v, j->caps) == 4 ||
+           (in_octs(j->y) && (!j->r || (in_octs(j->r) && div_up(j->r->c, 4) % 2 == 0)));
+}
+
 static bool fits(const struct conv_variant *v, const struct conv_job *j)
 {
-    /* Octs of x: aligned, and with nothing but zeros behind the last channel. */
-    bool octs = j->x->offset4 % 2 == 0 && j->x->stride4 % 2 == 0 && (j->x->c % 8 == 0 || lower_quads(j->x) % 2 == 0);
-    return device_has(v, j->caps) && (!op_conv_on_matrices(v) || (j->f16 && octs)) && div_up(j->m, op_conv_tile(v, j->caps).m) <= 65535;
+    if (!device_has(v, j->caps) || div_up(j->m, op_conv_tile(v, j->caps).m) > 65535)
+        return false;
+    return !op_conv_on_matrices(v) || (j->f16 && in_octs(j->x) && finishes(v, j));
 }
 
 uint32_t op_conv_variants(void)
@@ -120,14 +130,15 @@ static double cost_simt(const struct conv_variant *v, const struct conv_job *j)
 }
 
 /*
- * Nanoseconds on a Hopper GPU, fitted to what every row took for the network's shapes (docs/performance.md). A workgroup waits
- * for each tile of k; those that a multiprocessor runs one after the other share its bandwidth and its matrix units.
+ * Nanoseconds on a Hopper GPU, fitted to what the rows took for the network's shapes (docs/performance.md), of the time with the code
+ * not in the cache two fifths. A workgroup waits once, for a convolution's taps, and for each tile of k; those that a
+ * multiprocessor runs one after the other share its bandwidth and its matrix units.
  */
 static double cost_matrix(const struct conv_variant *v, const struct conv_job *j)
 {
-    static const double processors = 132, shared = 230000, registers = 65536; /* of one: bytes, words */
-    static const double start = 1100, split = 380, tile = 300, row = 1.4;     /* waiting: once, where k is split, a tile, a row of k */
-    static const double group = 140, bytes = 38, flops = 4600, stored = 16;   /* work: a group, then units a nanosecond */
+    static const double processors = 132, shared = 230000, registers = 65536;                         /* of one: bytes, words */
+    static const double code = 2650, kernel = 963, start = 1700, split = 234, tile = 296, row = 0.04; /* waiting */
+    static const double group = 4, bytes = 73, flops = 3280, stored = 9.1; /* work: a group, then units a nanosecond */
     struct conv_tile t = op_conv_tile(v, j->caps);
     double n = 4.0 * t.nq, k = 4.0 * t.kq, steps = div_up(j->kq, t.kq);
     double held = 30 + 8.0 * v->frags[0] * v->frags[1] + 4.0 * (t.m + n) * k / 8 / t.wg + 4.0 * (v->frags[0] + 1);
@@ -135,18 +146,18 @@ static double cost_matrix(const struct conv_variant *v, const struct conv_job *j
     double each = ceil(div_up(j->m, t.m) * div_up(j->nq, t.nq) / processors);
     double wait = ceil(each / resident) * (start + (v->groups[2] > 1 ? split : 0) + steps * (tile + row * k));
     double work = each * (group + (t.m + n) * k * 2 * steps / bytes + 2 * t.m * n * k * steps / flops + 2 * t.m * n / stored);
-    return hypot(wait, work);
+    return code + (j->linear ? 0 : kernel) + hypot(wait, work);
 }
 
 /*
- * The same for matrices dealt out by hand, fitted to the mean of what a pass takes with its code in the cache and without, and to
- * passes of the network. Subgroups load what they multiply by themselves; sums of split k go through shared memory.
+ * The same for matrices dealt out by hand: subgroups load what they multiply by themselves, and their code grows with their matrices;
+ * sums of split k go through shared memory.
  */
 static double cost_lanes(const struct conv_variant *v, const struct conv_job *j)
 {
     static const double processors = 132, registers = 65536;
-    static const double start = 4130, code = 431, kernel = 1840, step = 187; /* waiting: once, a matrix, taps, a step */
-    static const double group = 35, bytes = 197, flops = 912, stored = 15.5; /* work, a quarter above the fit: near ties go to conv_coop */
+    static const double start = 3580, code = 225, kernel = 1540, step = 330; /* waiting: once, a matrix, taps, a step */
+    static const double group = 32, bytes = 405, flops = 1800, stored = 19;
     struct conv_tile t = op_conv_tile(v, j->caps);
     double n = 4.0 * t.nq, k = 4.0 * t.kq, steps = div_up(j->kq, t.kq), f0 = v->frags[0], f1 = v->frags[1], split = v->groups[2];
     double resident = fmin(32, fmax(1, floor(registers / ((40 + 8 * f0 * f1 + 8 * (f0 + f1)) * t.wg))));
@@ -159,8 +170,7 @@ static double cost_lanes(const struct conv_variant *v, const struct conv_job *j)
 
 static double cost_on_matrices(const struct conv_variant *v, const struct conv_job *j)
 {
-    static const double code = 3500; /* not in cost_matrix: conv_coop waits for its */
-    return v->kind == CONV_LANES ? cost_lanes(v, j) : code + cost_matrix(v, j);
+    return v->kind == CONV_LANES ? cost_lanes(v, j) : cost_matrix(v, j);
 }
 
 /* Rows that may compute the job, as bits: matrices are not where a CPU computes them. */
