@@ -136,15 +136,15 @@ static double cost_simt(const struct conv_variant *v, const struct conv_job *j)
  */
 static double cost_matrix(const struct conv_variant *v, const struct conv_job *j)
 {
-    static const double processors = 132, shared = 230000, registers = 65536;                         /* of one: bytes, words */
-    static const double code = 2650, kernel = 963, start = 1700, split = 234, tile = 296, row = 0.04; /* waiting */
-    static const double group = 4, bytes = 73, flops = 3280, stored = 9.1; /* work: a group, then units a nanosecond */
+    static const double processors = 132, shared = 230000, registers = 65536;             /* of one: bytes, words */
+    static const double code = 2840, kernel = 747, start = 1670, split = 172, tile = 257; /* waiting */
+    static const double group = 2.7, bytes = 79.6, flops = 3130, stored = 9.8;            /* work: a group, then units a nanosecond */
     struct conv_tile t = op_conv_tile(v, j->caps);
     double n = 4.0 * t.nq, k = 4.0 * t.kq, steps = div_up(j->kq, t.kq);
     double held = 30 + 8.0 * v->frags[0] * v->frags[1] + 4.0 * (t.m + n) * k / 8 / t.wg + 4.0 * (v->frags[0] + 1);
     double resident = fmax(1, fmin(floor(shared / (16 * t.shared)), floor(registers / (held * t.wg))));
     double each = ceil(div_up(j->m, t.m) * div_up(j->nq, t.nq) / processors);
-    double wait = ceil(each / resident) * (start + (v->groups[2] > 1 ? split : 0) + steps * (tile + row * k));
+    double wait = ceil(each / resident) * (start + (v->groups[2] > 1 ? split : 0) + steps * tile);
     double work = each * (group + (t.m + n) * k * 2 * steps / bytes + 2 * t.m * n * k * steps / flops + 2 * t.m * n / stored);
     return code + (j->linear ? 0 : kernel) + hypot(wait, work);
 }
@@ -156,8 +156,8 @@ static double cost_matrix(const struct conv_variant *v, const struct conv_job *j
 static double cost_lanes(const struct conv_variant *v, const struct conv_job *j)
 {
     static const double processors = 132, registers = 65536;
-    static const double start = 3580, code = 225, kernel = 1540, step = 330; /* waiting: once, a matrix, taps, a step */
-    static const double group = 32, bytes = 405, flops = 1800, stored = 19;
+    static const double start = 3090, code = 309, kernel = 1910, step = 356; /* waiting: once, a matrix, taps, a step */
+    static const double group = 69, bytes = 487, flops = 1850, stored = 19;
     struct conv_tile t = op_conv_tile(v, j->caps);
     double n = 4.0 * t.nq, k = 4.0 * t.kq, steps = div_up(j->kq, t.kq), f0 = v->frags[0], f1 = v->frags[1], split = v->groups[2];
     double resident = fmin(32, fmax(1, floor(registers / ((40 + 8 * f0 * f1 + 8 * (f0 + f1)) * t.wg))));
