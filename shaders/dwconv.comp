@@ -58,11 +58,12 @@ void load_row(uint x0, uint py, uint q)
 void convolve(uint x0, uint y0, uint q)
 {
     vec4 tap[KERNEL * KERNEL];
-    [[unroll]] for (uint i = 0; i < KERNEL * KERNEL; i++)
-        tap[i] = load_quad(w[i * p.cq + q]);
-    if (RESIDUAL == DWCONV_SELF)
-        tap[HALF * KERNEL + HALF] += 1.0;
     [[unroll]] for (uint i = 0; i < ROWS + KERNEL - 1; i++) {
+        [[unroll]] for (uint t = i * KERNEL; t < (i + 1) * KERNEL; t++)
+            if (i < KERNEL)
+                tap[t] = load_quad(w[t * p.cq + q]);
+        if (RESIDUAL == DWCONV_SELF && i == HALF)
+            tap[HALF * KERNEL + HALF] += 1.0;
         load_row(x0, y0 + i - HALF, q);
         [[unroll]] for (uint j = 0; j < SPAN; j++) {
             vec4 v = load_quad(row[j]);
@@ -77,8 +78,9 @@ void convolve(uint x0, uint y0, uint q)
 
 void main()
 {
-    uint id = gl_GlobalInvocationID.x, q = id % p.nq;
-    uint x0 = id / p.nq * STRIP, y0 = gl_GlobalInvocationID.y * ROWS;
+    uint id = gl_GlobalInvocationID.x, strip, low;
+    umulExtended(2 * id, p.inverse, strip, low); // id / nq
+    uint q = id - strip * p.nq, x0 = strip * STRIP, y0 = gl_GlobalInvocationID.y * ROWS;
     if (x0 >= p.w || y0 >= p.h)
         return;
     bool real = q < p.cq; // else padding: zeros

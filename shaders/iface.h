@@ -45,6 +45,7 @@ struct dwconv_push {
     uint cq;                 /* quads of channels */
     uint nq;                 /* quads of an output pixel to write: from cq on zeros */
     uint params;             /* first quad of the bias in the weights' buffer */
+    uint inverse;            /* 2^31 / nq, rounded up: exact for products of strips and nq * nq below 2^31 */
     uint kernel;             /* rows of the kernel */
 };
 

@@ -90,6 +90,7 @@ bool op_dwconv_lower(struct lower *l, const struct node *node)
                                      .cq = cq,
                                      .nq = nq,
                                      .params = taps * cq,
+                                     .inverse = div_up(0x80000000u, nq),
                                      .kernel = node->kernel};
     struct lower_pass pass = {.binding = {{x.range, GPU_READ}, {weights, GPU_READ}, {r.range, GPU_READ}, {y.range, GPU_WRITE}},
                               .n_bindings = 4,
