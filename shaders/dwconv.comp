@@ -59,9 +59,9 @@ void convolve(uint x0, uint y0, uint q)
 {
     vec4 tap[KERNEL * KERNEL];
     [[unroll]] for (uint i = 0; i < ROWS + KERNEL - 1; i++) {
-        [[unroll]] for (uint t = i * KERNEL; t < (i + 1) * KERNEL; t++)
+        [[unroll]] for (uint t = 0; t < KERNEL; t++)
             if (i < KERNEL)
-                tap[t] = load_quad(w[t * p.cq + q]);
+                tap[i * KERNEL + t] = load_quad(w[(i * KERNEL + t) * p.cq + q]);
         if (RESIDUAL == DWCONV_SELF && i == HALF)
             tap[HALF * KERNEL + HALF] += 1.0;
         load_row(x0, y0 + i - HALF, q);
