@@ -165,6 +165,8 @@ struct natten_coop_push {
     uint quads, pad;         /* as above */
     uint groups_x, groups_y; /* the map in groups of queries */
     uint columns, rows;      /* kinds of the bias */
+    uint first_x, last_x;    /* groups whose windows are not cut by the map's border: all of one kind */
+    uint first_y, last_y;
 };
 
 struct attention_push {

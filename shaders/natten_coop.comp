@@ -27,16 +27,15 @@ layout(constant_id = 4) const uint GX = 1;
 layout(constant_id = 5) const uint GY = 2;
 layout(constant_id = 6) const uint SPLIT = 2;
 layout(constant_id = 7) const bool ALIGNED = false; // heads begin at octs of the tensor and are whole octs
-layout(constant_id = 8) const uint M = 16;          // size of a matrix; divides KW
-layout(constant_id = 9) const uint N = 16;
-layout(constant_id = 10) const uint K = 16;
-layout(constant_id = 11) const uint SHARED = 2048; // octs of shared memory
+layout(constant_id = 8) const uint SHARED = 2048;   // octs of shared memory, with tops
+layout(constant_id = 9) const uint M = 16;          // size of a matrix; divides KW
+layout(constant_id = 10) const uint N = 16;
+layout(constant_id = 11) const uint K = 16;
 
 layout(std430, binding = 0) readonly buffer X { QUAD x[]; };    // (H, W, 3C): q (scaled), k, v
 layout(std430, binding = 0) readonly buffer X8 { uvec4 x8[]; };
 layout(std430, binding = 1) writeonly buffer Y { QUAD y[]; };   // (H, W, C)
-layout(std430, binding = 2) readonly buffer Bias { float bias[]; }; // [head][kind of column][kind of row][M][KW]
-layout(std430, binding = 3) readonly buffer Kinds { uint kinds[]; }; // of each column of groups; of each row of groups and row of keys
+layout(std430, binding = 2) readonly buffer Bias { float bias[]; }; // [head][kind of column][kind of row][ROWS][M][KW]
 layout(push_constant) uniform Push { natten_coop_push p; };
 
 const uint KW = 16;
@@ -55,7 +54,7 @@ const uint SUMS = (D + N) / 4 + 1;                           // octs of a query'
 const uint SUBGROUPS = GX * GY * SPLIT;
 const float NONE = -1e30, LOG2E = 1.4426950408889634;
 
-shared uvec4 pool[SHARED];
+shared uvec4 pool[SHARED - (SUBGROUPS * M + 3) / 4];
 shared float tops[SUBGROUPS * M];
 
 #define SCOPE gl_ScopeSubgroup
@@ -77,7 +76,7 @@ uint window_start(uint i, uint n)
 // Oct o of a pixel's q (plane 0), k or v.
 uvec4 fetch(uint row, uint column, uint plane, uint o)
 {
-    uint at = p.qkv_offset + (row * p.width + column) * p.qkv_stride + plane * p.quads + gl_WorkGroupID.y * D4 + 2 * o;
+    uint at = p.qkv_offset + (row * p.width + column) * p.qkv_stride + plane * p.quads + gl_WorkGroupID.z * D4 + 2 * o;
     if (2 * o >= D4)
         return uvec4(0);
     if (ALIGNED)
@@ -246,8 +245,8 @@ void finish(uint gx, uint gy)
         if (column >= p.width || row >= p.height)
             continue;
         uint to = p.out_offset + (row * p.width + column) * p.out_stride;
-        y[to + gl_WorkGroupID.y * D4 + j] = store_quad(v / total);
-        if (p.pad == 1 && gl_WorkGroupID.y == 0 && j == 0)
+        y[to + gl_WorkGroupID.z * D4 + j] = store_quad(v / total);
+        if (p.pad == 1 && gl_WorkGroupID.z == 0 && j == 0)
             y[to + p.quads] = store_quad(vec4(0.0));
     }
 }
@@ -258,19 +257,20 @@ void main()
     lane = gl_SubgroupInvocationID;
     id = sg * gl_SubgroupSize + lane;
     scratch = KEYS * PITCH + sg * SCRATCH;
-    uint tiles = (p.groups_x + GX - 1) / GX, gx = gl_WorkGroupID.x % tiles * GX, gy = gl_WorkGroupID.x / tiles * GY;
+    uint gx = gl_WorkGroupID.x * GX, gy = gl_WorkGroupID.y * GY;
     left = window_start(gx * QX, p.width);
     top = window_start(gy * QY, p.height);
 
     // Groups beyond the map repeat the last one and are not stored.
     uint split = sg % SPLIT, group = sg / SPLIT, ax = min(gx + group % GX, p.groups_x - 1), ay = min(gy + group / GX, p.groups_y - 1);
     uint keys = (window_start(ay * QY, p.height) - top + split) * SW + window_start(ax * QX, p.width) - left;
-    uint column = (gl_WorkGroupID.y * p.columns + kinds[ax]) * p.rows, row = p.groups_x + ay * ROWS + split;
+    uint kind_x = min(ax, p.first_x) + max(ax, p.last_x) - p.last_x, kind_y = min(ay, p.first_y) + max(ay, p.last_y) - p.last_y;
+    uint row = ((gl_WorkGroupID.z * p.columns + kind_x) * p.rows + kind_y) * ROWS + split;
     fetch_keys(0, 1);
     [[unroll]] for (uint i = 0; i < OWN; i++) {
         [[unroll]] for (uint c = 0; c < COLS; c++) {
             if (has_row(i, split))
-                coopMatLoad(s[i * COLS + c], bias, (column + kinds[row + i * SPLIT]) * M * KW + c * N, KW, ROW_MAJOR);
+                coopMatLoad(s[i * COLS + c], bias, (row + i * SPLIT) * M * KW + c * N, KW, ROW_MAJOR);
             else
                 s[i * COLS + c] = SUM(NONE);
         }

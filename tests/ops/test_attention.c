@@ -146,6 +146,8 @@ static void test_natten_matrices(void)
     matrices("natten, matrices, window 3, 3 heads of 12, 11x19", (struct attention_test){12, 3, 11, 19, .window = 3}, 1.5f);
     matrices("natten, matrices, window 4, head of 20, 9x17", (struct attention_test){20, 1, 9, 17, .window = 4}, 1.5f);
     matrices("natten, matrices, window 10, head of 8, 21x22", (struct attention_test){8, 1, 21, 22, .window = 10}, 1.5f);
+    matrices("natten, matrices, window 7, 9 heads of 20, 40x41", (struct attention_test){20, 9, 40, 41, .window = 7}, 1.5f);
+    matrices("natten, matrices, window 11, 4 heads of 36, 65x130", (struct attention_test){36, 4, 65, 130, .window = 11}, 1.5f);
     matrices("natten, matrices, window 4, large logits", (struct attention_test){20, 1, 9, 17, .window = 4}, 60);
     harness_pretend_gpu(false);
 }
