@@ -4,117 +4,89 @@
 // invocations share STRIP neighbouring pixels and hold their channels in registers; t and y are both written.
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
+#ifdef SHUFFLE
+#extension GL_KHR_shader_subgroup_basic : require
+#extension GL_KHR_shader_subgroup_shuffle : require
+#endif
 #include "common.glsl"
 #include "iface.h"
 
 layout(local_size_x_id = 0) in;
 layout(constant_id = 0) const uint WG = 128;
-layout(constant_id = 1) const uint LANES = 16; // divides WG
-layout(constant_id = 2) const uint QUADS = 4;  // of an invocation: LANES * QUADS quads cover a pixel
-layout(constant_id = 3) const uint STRIP = 2;  // pixels, at most 4
-layout(constant_id = 4) const uint KERNEL = 3;
-const uint SPAN = STRIP + KERNEL - 1;
+layout(constant_id = 1) const uint LANES = 16;  // divides WG
+layout(constant_id = 2) const uint QUADS = 1;   // of an invocation: LANES * QUADS quads cover a pixel
+layout(constant_id = 3) const uint CLUSTER = 1; // invocations
+layout(constant_id = 4) const uint STRIP = 2;   // pixels
+layout(constant_id = 5) const uint NQ = 16;     // quads of a pixel of both outputs
+layout(constant_id = 6) const uint C = 64;      // channels
+layout(constant_id = 7) const uint KERNEL = 3;
+#include "norm.glsl"
+const uint SPAN = STRIP + KERNEL - 1, HALF = KERNEL / 2, TAPS = KERNEL * KERNEL;
 
 layout(push_constant) uniform Push { dwnorm_push p; };
 layout(std430, binding = 0) readonly buffer X { QUAD x[]; };
-layout(std430, binding = 1) readonly buffer W { QUAD w[]; }; // [tap][nq], then float32 bias, norm weight, norm bias [nq]
+layout(std430, binding = 1) readonly buffer W { vec4 w[]; }; // [tap][NQ], x itself among them; bias, norm weight, norm bias [NQ]
 layout(std430, binding = 2) writeonly buffer T { QUAD t[]; };
 layout(std430, binding = 3) writeonly buffer Y { QUAD y[]; };
 
-shared vec4 part[2][WG];
-
-vec4 parameter(uint which, uint q)
+// Tap i of a pixel on an axis of so many pixels: where it is read, and whether it is there at all (else it counts as zero).
+uint place(uint centre, uint i, uint size)
 {
-    uint at = p.params + (which * p.nq + q) * (4 * 4 / QUAD_BYTES);
-#ifdef F16
-    return uintBitsToFloat(uvec4(w[at], w[at + 1]));
-#else
-    return w[at];
-#endif
+    return i < HALF ? max(centre, HALF - i) - (HALF - i) : min(centre + i - HALF, size - 1);
 }
 
-vec4 fetch(int px, int py, uint q)
+bool inside(uint centre, uint i, uint size)
 {
-    ivec2 at = ivec2(px, py), inside = clamp(at, ivec2(0), ivec2(p.w, p.h) - 1);
-    vec4 v = load_quad(x[(uint(inside.y) * p.w + uint(inside.x)) * p.x_stride + p.x_offset + q]);
-    return at == inside ? v : vec4(0);
+    return i < HALF ? centre >= HALF - i : i == HALF || centre + i - HALF < size;
 }
 
-vec4 v[QUADS][STRIP];
+vec4 v[QUADS][STRIP], weight[QUADS], bias[QUADS];
 
-// Depthwise convolution plus the pixel itself, for one quad of the strip.
-void convolve(uint i, uint q, int x0, int y0)
+// Depthwise convolution with the pixel itself, for quad q of the strip.
+void convolve(uint i, uint q, uint px, uint py)
 {
-    [[unroll]] for (uint s = 0; s < STRIP; s++)
-        v[i][s] = parameter(0, q);
-    [[unroll]] for (uint ky = 0; ky < KERNEL; ky++) {
-        vec4 row[SPAN];
-        [[unroll]] for (uint j = 0; j < SPAN; j++)
-            row[j] = fetch(x0 + int(j) - int(KERNEL / 2), y0 + int(ky) - int(KERNEL / 2), q);
-        [[unroll]] for (uint kx = 0; kx < KERNEL; kx++) {
-            vec4 tap = load_quad(w[(ky * KERNEL + kx) * p.nq + q]);
-            [[unroll]] for (uint s = 0; s < STRIP; s++)
-                v[i][s] = fma(row[s + kx], tap, v[i][s]);
+    QUAD tile[KERNEL][SPAN];
+    [[unroll]] for (uint ky = 0; ky < KERNEL; ky++)
+        [[unroll]] for (uint j = 0; j < SPAN; j++) {
+            QUAD tap = x[(place(py, ky, p.h) * p.w + place(px, j, p.w)) * p.x_stride + p.x_offset + min(q, CQ - 1)];
+            tile[ky][j] = inside(py, ky, p.h) && inside(px, j, p.w) ? tap : QUAD(0);
         }
-        if (ky == KERNEL / 2)
+    [[unroll]] for (uint s = 0; s < STRIP; s++)
+        v[i][s] = w[TAPS * NQ + q];
+    [[unroll]] for (uint ky = 0; ky < KERNEL; ky++)
+        [[unroll]] for (uint kx = 0; kx < KERNEL; kx++) {
+            vec4 tap = w[(ky * KERNEL + kx) * NQ + q];
             [[unroll]] for (uint s = 0; s < STRIP; s++)
-                v[i][s] += row[s + KERNEL / 2];
-    }
-}
-
-// Sums of each pixel's own number over the LANES invocations.
-vec4 total(uint which, vec4 sums)
-{
-    uint id = gl_LocalInvocationIndex, first = id / LANES * LANES;
-    part[which][id] = sums;
-    barrier();
-    vec4 sum = vec4(0);
-    for (uint i = 0; i < LANES; i++)
-        sum += part[which][first + i];
-    return sum;
-}
-
-// 1 for the channels of quad q that exist, 0 for padding.
-vec4 exists(uint q)
-{
-    return vec4(lessThan(uvec4(4 * q) + uvec4(0, 1, 2, 3), uvec4(p.c)));
+                v[i][s] = fma(load_quad(tile[ky][s + kx]), tap, v[i][s]);
+        }
 }
 
 void main()
 {
-    uint lane = gl_LocalInvocationIndex % LANES;
-    uint strip = (gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x) * (WG / LANES) + gl_LocalInvocationIndex / LANES;
-    uint last = p.strips * p.h - 1;
-    uint px = min(strip, last) % p.strips * STRIP, py = min(strip, last) / p.strips;
-    vec4 sums = vec4(0), squares = vec4(0);
+    uint lane = INVOCATION % LANES;
+    uint first = (gl_WorkGroupID.x * (WG / LANES) + INVOCATION / LANES) * STRIP;
+    uint px = min(first, p.w - 1), py = gl_WorkGroupID.y;
+    [[unroll]] for (uint s = 0; s < STRIP; s++)
+        start(s, load_quad(x[(py * p.w + place(px, s + HALF, p.w)) * p.x_stride + p.x_offset]).x);
     [[unroll]] for (uint i = 0; i < QUADS; i++) {
         uint q = lane + i * LANES;
-        convolve(i, min(q, p.nq - 1), int(px), int(py));
-        [[unroll]] for (uint s = 0; s < STRIP; s++) {
-            v[i][s] *= exists(q);
-            sums[s] += dot(v[i][s], vec4(1));
-        }
+        convolve(i, min(q, NQ - 1), px, py);
+        weight[i] = w[(TAPS + 1) * NQ + min(q, NQ - 1)];
+        bias[i] = w[(TAPS + 2) * NQ + min(q, NQ - 1)];
+        [[unroll]] for (uint s = 0; s < STRIP; s++)
+            add(s, q, v[i][s]);
     }
-    vec4 mean = total(0, sums) / float(p.c);
-    [[unroll]] for (uint i = 0; i < QUADS; i++)
-        [[unroll]] for (uint s = 0; s < STRIP; s++) {
-            vec4 d = (v[i][s] - mean[s]) * exists(lane + i * LANES);
-            squares[s] += dot(d, d);
-        }
-    vec4 scale = inversesqrt(total(1, squares) / float(p.c) + p.eps);
-    if (strip > last)
-        return;
+    normalise(p.eps);
     [[unroll]] for (uint i = 0; i < QUADS; i++) {
         uint q = lane + i * LANES;
-        if (q >= p.nq)
-            continue;
-        vec4 weight = parameter(1, q), bias = parameter(2, q);
+        if (q >= NQ)
+            return;
         [[unroll]] for (uint s = 0; s < STRIP; s++) {
-            if (px + s >= p.w)
-                continue;
-            uint pixel = py * p.w + px + s;
-            t[pixel * p.nq + q] = store_quad(v[i][s]);
-            y[pixel * p.nq + q] = store_quad((v[i][s] - mean[s]) * scale[s] * weight * exists(q) + bias);
+            if (first + s >= p.w)
+                break;
+            uint at = (py * p.w + first + s) * NQ + q;
+            t[at] = store_quad(v[i][s]);
+            y[at] = store_quad((v[i][s] - norm[s].x) * norm[s].y * weight[i] + bias[i]);
         }
     }
 }

@@ -56,9 +56,6 @@ struct layer_norm_push {
     uint x_stride, x_offset; /* input */
     uint y_stride, y_offset; /* output */
     uint r_stride, r_offset; /* residual */
-    uint c;                  /* channels */
-    uint cq;                 /* quads of channels */
-    uint nq;                 /* quads of an output pixel to write */
     float eps;
 };
 
@@ -67,10 +64,6 @@ struct layer_norm_push {
 struct dwnorm_push {
     uint w, h;               /* pixels */
     uint x_stride, x_offset; /* input */
-    uint c;                  /* channels */
-    uint nq;                 /* quads of a pixel of both outputs */
-    uint strips;             /* of a row */
-    uint params;             /* first quad of the float32 parameters in the weights' buffer */
     float eps;
 };
 

@@ -14,6 +14,7 @@ static struct {
     struct gpu *gpu;
     const char *device, *only;
     bool bench, no_validation, pretend;
+    bool whole_subgroups; /* of the device */
 } harness;
 
 /* ---- reproducible numbers ------------------------------------------------------------------------ */
@@ -128,6 +129,11 @@ void harness_pretend_gpu(bool pretend)
     struct gpu_caps *caps = (struct gpu_caps *)gpu_caps(harness.gpu);
     caps->cpu = gpu_info(harness.gpu)->type == SEGMAN_DEVICE_CPU && !pretend;
     harness.pretend = pretend;
+}
+
+void harness_pretend_no_subgroups(bool pretend)
+{
+    ((struct gpu_caps *)gpu_caps(harness.gpu))->whole_subgroups = harness.whole_subgroups && !pretend;
 }
 
 /* ---- planar floats <-> tensors ------------------------------------------------------------------- */
@@ -411,6 +417,7 @@ int harness_main(int argc, char **argv, const char *suite, CU_TestInfo *tests)
         fprintf(stderr, "%s: %s\n", suite, error.message);
         return 1;
     }
+    harness.whole_subgroups = gpu_caps(harness.gpu)->whole_subgroups;
     setvbuf(stdout, NULL, _IOLBF, 0);
     printf("%s on %s%s\n", suite, gpu_info(harness.gpu)->name, validation ? ", validated where the layer is installed" : "");
     int status = runner_run(suite, tests, NULL);

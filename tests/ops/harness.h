@@ -56,6 +56,8 @@ float harness_uniform(const char *name, uint64_t i);
 struct gpu *harness_gpu(void);
 /** Makes lowerings choose as on a GPU, or as the device is: lets a CPU driver run what it would never be given. */
 void harness_pretend_gpu(bool pretend);
+/** Makes lowerings choose as on a device that does not promise whole subgroups, or as the device is. */
+void harness_pretend_no_subgroups(bool pretend);
 /** A net whose weights come from harness_weight(). */
 struct net *harness_net(void);
 /** Fills the arena with NaN, uploads the planar input, runs all passes and waits. */

@@ -39,8 +39,9 @@ static void reference_pair(const float *x, float *out, const void *arg)
 
 static void check_pair(const char *name, struct pair p)
 {
-    for (int gpu = 0; gpu < 2; gpu++) {
-        harness_pretend_gpu(gpu);
+    for (int way = 0; way < 3; way++) { /* as the device is, as a GPU, as a GPU without whole subgroups */
+        harness_pretend_gpu(way > 0);
+        harness_pretend_no_subgroups(way > 1);
         harness_check(&(struct harness_case){.name = name,
                                              .c = p.c,
                                              .h = p.h,
@@ -52,6 +53,7 @@ static void check_pair(const char *name, struct pair p)
                                              .f16 = 6e-4});
     }
     harness_pretend_gpu(false);
+    harness_pretend_no_subgroups(false);
 }
 
 static void test_pair(void)
@@ -60,6 +62,9 @@ static void test_pair(void)
     check_pair("pair 364x7x5", (struct pair){364, 7, 5, 3});
     check_pair("pair 20x1x1", (struct pair){20, 1, 1, 3});
     check_pair("pair 36x17x3", (struct pair){36, 17, 3, 3});
+    check_pair("pair 40x99x147", (struct pair){40, 99, 147, 3});   /* strips of two pixels */
+    check_pair("pair 68x111x130", (struct pair){68, 111, 130, 3}); /* of four, the last of a row with two */
+    check_pair("pair 19x4x9", (struct pair){19, 4, 9, 3});
     check_pair("pair 672x7x7", (struct pair){672, 7, 7, 3});
     check_pair("pair 64x5x130", (struct pair){64, 5, 130, 5});
 }

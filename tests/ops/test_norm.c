@@ -120,6 +120,9 @@ static void test_gpu_choices(void)
 {
     harness_pretend_gpu(true);
     test_layer_norm();
+    harness_pretend_no_subgroups(true);
+    test_layer_norm();
+    harness_pretend_no_subgroups(false);
     harness_pretend_gpu(false);
 }
 

@@ -45,31 +45,25 @@ static void choose_shape(struct gpu *gpu, struct gpu_coop *coop)
 static bool has_features(VkPhysicalDevice device)
 {
     VkPhysicalDeviceCooperativeMatrixFeaturesKHR matrix = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR};
-    VkPhysicalDeviceVulkan13Features v13 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES, .pNext = &matrix};
-    VkPhysicalDeviceVulkan12Features v12 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES, .pNext = &v13};
+    VkPhysicalDeviceVulkan12Features v12 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES, .pNext = &matrix};
     VkPhysicalDeviceFeatures2 f = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, .pNext = &v12};
     vkGetPhysicalDeviceFeatures2(device, &f);
-    return matrix.cooperativeMatrix && v12.vulkanMemoryModel && v12.vulkanMemoryModelDeviceScope && v12.shaderFloat16 &&
-           v13.subgroupSizeControl && v13.computeFullSubgroups;
+    return matrix.cooperativeMatrix && v12.vulkanMemoryModel && v12.vulkanMemoryModelDeviceScope && v12.shaderFloat16;
 }
 
-/* Whether compute shaders may have matrices, and whole subgroups of this size. */
-static bool has_stage(VkPhysicalDevice device, uint32_t subgroup)
+/* Whether compute shaders may have matrices. */
+static bool has_stage(VkPhysicalDevice device)
 {
     VkPhysicalDeviceCooperativeMatrixPropertiesKHR matrix = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_PROPERTIES_KHR};
-    VkPhysicalDeviceSubgroupSizeControlProperties size = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES,
-                                                          .pNext = &matrix};
-    VkPhysicalDeviceProperties2 p = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &size};
+    VkPhysicalDeviceProperties2 p = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &matrix};
     vkGetPhysicalDeviceProperties2(device, &p);
-    return p.properties.apiVersion >= VK_API_VERSION_1_3 && matrix.cooperativeMatrixSupportedStages & VK_SHADER_STAGE_COMPUTE_BIT &&
-           size.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT && size.minSubgroupSize <= subgroup &&
-           subgroup <= size.maxSubgroupSize;
+    return matrix.cooperativeMatrixSupportedStages & VK_SHADER_STAGE_COMPUTE_BIT;
 }
 
 struct gpu_coop gpu_coop_query(struct gpu *gpu)
 {
     struct gpu_coop coop = {0};
-    if (gpu->info.cooperative_matrix && has_features(gpu->physical) && has_stage(gpu->physical, gpu->info.subgroup_size))
+    if (gpu->info.cooperative_matrix && gpu->caps.whole_subgroups && has_features(gpu->physical) && has_stage(gpu->physical))
         choose_shape(gpu, &coop);
     return coop;
 }

@@ -40,6 +40,21 @@ static bool has_subgroup_shuffle(VkPhysicalDevice device)
     return (subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT) && (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT);
 }
 
+/* Whether compute pipelines may ask for subgroups of this size, all of them whole. */
+static bool has_whole_subgroups(VkPhysicalDevice device, uint32_t subgroup)
+{
+    VkPhysicalDeviceVulkan13Features v13 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES};
+    VkPhysicalDeviceFeatures2 f = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, .pNext = &v13};
+    VkPhysicalDeviceSubgroupSizeControlProperties size = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES};
+    VkPhysicalDeviceProperties2 p = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &size};
+    vkGetPhysicalDeviceProperties2(device, &p);
+    if (p.properties.apiVersion < VK_API_VERSION_1_3)
+        return false;
+    vkGetPhysicalDeviceFeatures2(device, &f);
+    return v13.subgroupSizeControl && v13.computeFullSubgroups && size.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT &&
+           size.minSubgroupSize <= subgroup && subgroup <= size.maxSubgroupSize;
+}
+
 static void fill_caps(struct gpu *gpu)
 {
     VkPhysicalDeviceProperties p;
@@ -57,10 +72,10 @@ static void fill_caps(struct gpu *gpu)
     gpu->caps = (struct gpu_caps){
         .fp16 = gpu->info.fp16,
         .storage16 = half.storageBuffer16BitAccess,
-        .coop = gpu_coop_query(gpu),
         .unified_memory = unified && gpu->info.type != SEGMAN_DEVICE_DISCRETE,
         .cpu = gpu->info.type == SEGMAN_DEVICE_CPU,
         .subgroup_shuffle = has_subgroup_shuffle(gpu->physical),
+        .whole_subgroups = has_whole_subgroups(gpu->physical, gpu->info.subgroup_size),
         .subgroup_size = gpu->info.subgroup_size,
         .shared_memory = p.limits.maxComputeSharedMemorySize,
         .max_invocations = p.limits.maxComputeWorkGroupInvocations,
@@ -69,6 +84,7 @@ static void fill_caps(struct gpu *gpu)
         .max_bindings = p.limits.maxPerStageDescriptorStorageBuffers,
         .max_groups = {p.limits.maxComputeWorkGroupCount[0], p.limits.maxComputeWorkGroupCount[1], p.limits.maxComputeWorkGroupCount[2]},
     };
+    gpu->caps.coop = gpu_coop_query(gpu);
 }
 
 static bool find_queues(struct gpu *gpu, struct segman_error *error)
@@ -116,8 +132,8 @@ static bool create_device(struct gpu *gpu, struct segman_error *error)
                                                          .cooperativeMatrix = VK_TRUE};
     VkPhysicalDeviceVulkan13Features v13 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES,
                                             .pNext = matrices ? &coop : NULL,
-                                            .subgroupSizeControl = matrices,
-                                            .computeFullSubgroups = matrices,
+                                            .subgroupSizeControl = gpu->caps.whole_subgroups,
+                                            .computeFullSubgroups = gpu->caps.whole_subgroups,
                                             .synchronization2 = VK_TRUE,
                                             .maintenance4 = VK_TRUE};
     VkPhysicalDeviceVulkan12Features v12 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,

@@ -52,6 +52,7 @@ struct gpu_caps {
     bool unified_memory;     /**< device-local memory is host-visible too: no staging copies */
     bool cpu;                /**< a CPU driver */
     bool subgroup_shuffle;   /**< subgroup shuffles in compute shaders */
+    bool whole_subgroups;    /**< pass descriptions may ask for subgroups of subgroup_size */
     uint32_t subgroup_size;
     uint32_t shared_memory;    /**< bytes a workgroup */
     uint32_t max_invocations;  /**< a workgroup */

@@ -62,6 +62,34 @@ void op_store(void *blob, size_t i, double value, bool f16)
         ((float *)blob)[i] = (float)value;
 }
 
+#define NORM_WG 128 /* invocations, about */
+
+/* An invocation for every quad; as many of a pixel's as may be in clusters that shuffle, but no more than an eighth of them idle. */
+static struct op_lanes choose_clusters(const struct gpu_caps *caps, uint32_t nq)
+{
+    struct op_lanes s = {.quads = 1, .cluster = caps->subgroup_size};
+    while (s.cluster > 4 && align_up(nq, s.cluster) * 8 > (uint64_t)nq * 9)
+        s.cluster /= 2;
+    s.lanes = (uint32_t)align_up(nq, s.cluster);
+    uint32_t unit = s.lanes * (caps->subgroup_size / s.cluster); /* whole subgroups, whole pixels */
+    s.wg = max_u32(NORM_WG / unit, 1) * unit;
+    return s;
+}
+
+struct op_lanes op_choose_lanes(const struct gpu_caps *caps, uint32_t nq)
+{
+    if (!caps->cpu && caps->subgroup_shuffle && caps->whole_subgroups && caps->subgroup_size >= 4) {
+        struct op_lanes s = choose_clusters(caps, nq);
+        if (s.wg <= caps->max_invocations)
+            return s;
+    }
+    struct op_lanes s = {.wg = caps->cpu ? 8 : NORM_WG, .lanes = 8, .cluster = 1};
+    while (!caps->cpu && s.lanes < 32 && s.lanes * 2 < nq)
+        s.lanes *= 2;
+    s.quads = div_up(nq, s.lanes);
+    return s;
+}
+
 void op_flat_groups(uint32_t total, uint32_t size, uint32_t groups[3])
 {
     uint32_t n = div_up(total, size);

@@ -30,6 +30,16 @@ void op_store(void *blob, size_t i, double value, bool f16);
  */
 float *op_rope_turns(struct lower *l, uint32_t h, uint32_t w, uint32_t d, size_t *bytes);
 
+/**
+ * How the invocations of a workgroup share the channels of pixels (shaders/norm.glsl): `lanes` of them a pixel, `quads` quads each.
+ * cluster: so many of them may add by shuffles; 1 where the device has no whole subgroups.
+ */
+struct op_lanes {
+    uint32_t wg, lanes, quads, cluster;
+};
+/** For pixels of nq quads. */
+struct op_lanes op_choose_lanes(const struct gpu_caps *caps, uint32_t nq);
+
 /** A grid of at least total / size workgroups that keeps within the limit of 65535 in each dimension. */
 void op_flat_groups(uint32_t total, uint32_t size, uint32_t groups[3]);
 

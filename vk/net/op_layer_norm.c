@@ -4,17 +4,6 @@
 
 #include "../../shaders/iface.h"
 
-/* Invocations that share a pixel: about four quads each, but lanes enough to read whole cache lines. */
-static uint32_t choose_lanes(const struct gpu_caps *caps, uint32_t nq)
-{
-    if (caps->cpu)
-        return 8;
-    uint32_t lanes = 8;
-    while (lanes < 32 && lanes * 4 < nq)
-        lanes *= 2;
-    return lanes;
-}
-
 /* float32 weight and bias, each padded to whole quads; padding is zero, so padding channels come out zero. */
 static struct gpu_range upload(struct lower *l, const struct node *node, uint32_t nq)
 {
@@ -33,8 +22,10 @@ static struct gpu_range upload(struct lower *l, const struct node *node, uint32_
 bool op_layer_norm_lower(struct lower *l, const struct node *node)
 {
     struct net_memory x = lower_input(l, 0), y = lower_output(l), r = node->residual ? lower_residual(l) : x;
-    uint32_t lanes = choose_lanes(lower_caps(l), lower_quads(&y)), wg = lower_caps(l)->cpu ? 8 : 128;
-    struct gpu_range parameters = upload(l, node, lower_quads(&y));
+    const uint32_t nq = lower_quads(&y);
+    struct op_lanes s = op_choose_lanes(lower_caps(l), nq);
+    uint32_t strip = s.quads > 1 ? 1 : 2;
+    struct gpu_range parameters = upload(l, node, nq);
     if (!parameters.size)
         return false;
     const struct layer_norm_push push = {.m = y.h * y.w,
@@ -44,19 +35,17 @@ bool op_layer_norm_lower(struct lower *l, const struct node *node)
                                          .y_offset = y.offset4,
                                          .r_stride = r.stride4,
                                          .r_offset = r.offset4,
-                                         .c = y.c,
-                                         .cq = div_up(y.c, 4),
-                                         .nq = lower_quads(&y),
                                          .eps = LAYER_NORM_EPS};
-    struct lower_pass pass = {.shader = "layer_norm",
+    struct lower_pass pass = {.shader = s.cluster > 1 ? "layer_norm_shuffle" : "layer_norm",
                               .binding = {{x.range, GPU_READ}, {parameters, GPU_READ}, {r.range, GPU_READ}, {y.range, GPU_WRITE}},
                               .n_bindings = 4,
-                              .spec = {wg, lanes, div_up(lower_quads(&y), lanes), node->residual != 0},
-                              .n_spec = 4,
+                              .spec = {s.wg, s.lanes, s.quads, s.cluster, strip, nq, y.c, node->residual != 0},
+                              .n_spec = 8,
+                              .subgroup_size = s.cluster > 1 ? lower_caps(l)->subgroup_size : 0,
                               .push = &push,
                               .push_size = sizeof(push),
                               .flops = 8.0 * y.c * y.h * y.w,
                               .bytes = op_tensor_bytes(&x) + op_tensor_bytes(&y) * (node->residual ? 2 : 1)};
-    op_flat_groups(push.m, wg / lanes, pass.groups);
+    op_flat_groups(push.m, s.wg / s.lanes * strip, pass.groups);
     return lower_pass(l, &pass);
 }
