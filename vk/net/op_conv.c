@@ -143,7 +143,7 @@ bool op_conv_lower(struct lower *l, const struct node *node)
     const struct conv_job job = {.caps = lower_caps(l),
                                  .x = &x,
                                  .m = y.h * y.w,
-                                 .nq = y.stride4,
+                                 .nq = lower_quads(&y), /* of a view its own channels, not its neighbours' */
                                  .kq = div_up(x.c, 4) * node->kernel * node->kernel,
                                  .f16 = y.f16,
                                  .linear = node->kernel == 1 && node->stride == 1};
