@@ -36,12 +36,18 @@ bool graph_pin(const struct net *n, const char *const *taps, size_t n_taps, bool
 /** Rewrites the graph by the pattern table; a pinned tensor is never fused away. matrices: see lower_matrices. */
 void graph_fuse(struct net *n, const bool *pinned, bool matrices);
 
+/**
+ * Gives every node its step and sorts the nodes by it; what is dead goes. Nodes of one step do not wait for each other. False: out of
+ * memory.
+ */
+bool graph_order(struct net *n);
+
 struct plan_item {
     int32_t id; /* tensor, or node of a scratch */
     bool scratch;
-    uint64_t size;       /* bytes, padded */
-    uint64_t offset;     /* in the arena */
-    int32_t first, last; /* nodes between which it is alive, inclusive */
+    uint64_t size;        /* bytes, padded */
+    uint64_t offset;      /* in the arena */
+    uint32_t first, last; /* steps between which it is alive, inclusive */
 };
 struct plan {
     struct plan_item *item;

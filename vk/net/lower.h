@@ -56,6 +56,9 @@ struct node {
     int32_t also;       /* the node whose tensor is this node's second output */
     int32_t maker;      /* OP_ALSO: the node that writes this tensor */
     uint32_t unshuffle; /* conv: its 1x1 weights are (out, in, r, r): kernel r, stride r on the unshuffled input */
+    float *made;        /* conv, 1x1: its weights (out, in) and then biases (out), not stored ones; owned */
+    bool early;         /* conv: the residual is added before the activation */
+    uint32_t step;      /* order.c: when its passes run, from this step on, each a step later; steps[op] of them */
 };
 
 struct lower;
@@ -112,6 +115,7 @@ struct net_op_impl {
     uint64_t (*scratch)(const struct node *node, const struct net_memory *in, bool f16);
     /** Adds the node's passes; false after an error (lower_* have recorded it). NULL: no passes (a view). */
     bool (*lower)(struct lower *l, const struct node *node);
+    uint32_t steps; /* at most so many of its passes wait for each other; 0: what it has to do is done where its inputs are made */
 };
 extern const struct net_op_impl net_ops[OP_COUNT];
 
