@@ -115,10 +115,10 @@ struct unshuffle_push {
     uint x_stride, x_offset, y_stride, y_offset;
 };
 struct resize_push {
-    uint in_h, in_w, h, w;
-    uint quads, pad; /* quads of channels; quads written, those from `quads` on as zeros */
-    uint x_stride, x_offset, y_stride, y_offset;
-    float scale_y, scale_x; /* input pixels an output pixel */
+    uint h, w, quads; /* output; quads of channels: those written behind them are zeros */
+    uint y_stride, y_offset;
+    uint in_h[4], in_w[4], x_stride[4], x_offset[4]; /* RESIZE_MAX_MAPS inputs */
+    float scale_y[4], scale_x[4];                    /* input pixels an output pixel */
 };
 
 /* ---- pool ---- */

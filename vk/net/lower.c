@@ -318,6 +318,8 @@ static bool build(struct lower *l, struct net *n, const struct net_program_param
         return false;
     if (!params->no_fuse)
         graph_fuse(n, p->pinned, l->matrices);
+    if (!params->no_fuse && !graph_mix(l, n, p->pinned))
+        return l->failed ? false : out_of_memory(l);
     if (!graph_order(n))
         return out_of_memory(l);
     if (!graph_pin(n, params->taps, params->n_taps, p->pinned, l->error)) /* where they are now */

@@ -10,6 +10,7 @@
 #include "tuning.h"
 
 #define NODE_MAX_INPUTS 8
+#define RESIZE_MAX_MAPS 4
 
 enum net_op {
     OP_NONE,
@@ -46,7 +47,7 @@ struct node {
     bool rope;                    /* conv: rotary positions on its result, a qkv tensor of `heads` heads; after the bias */
     uint32_t heads, window, side; /* attention */
     uint32_t first;               /* slice: first channel */
-    enum net_act act;             /* act; fused: the epilogue's */
+    enum net_act act;             /* act; fused: the epilogue's; resize: after the sum of its inputs, each resized */
     /* Epilogue after fusing, in this order: batch norm, act, layer scale, residual. NULL or 0: none. */
     char *norm;         /* scope of a batch norm folded into the weights */
     char *scale;        /* scope of a layer scale */
