@@ -141,6 +141,13 @@ static uint32_t count_sizes(const struct mix *x)
     return sizes;
 }
 
+static int by_id(const void *a, const void *b)
+{
+    const struct term *s = a, *t = b;
+    return (s->id > t->id) - (s->id < t->id);
+}
+
+/* The terms in the order in which they are made: of one size, a sum waits for the last only. */
 static bool collect(struct mix *x, const struct node *node)
 {
     struct epilogue e;
@@ -153,7 +160,10 @@ static bool collect(struct mix *x, const struct node *node)
         for (uint32_t k = 0; k < c; k++)
             m[(size_t)r * c + k] = e.mul[r] * w[(size_t)r * c + k];
     x->bias = e.add;
-    return expand(x, node->in[0], (struct matrix){m, c}, false);
+    if (!expand(x, node->in[0], (struct matrix){m, c}, false))
+        return false;
+    qsort(x->term, x->count, sizeof(*x->term), by_id);
+    return true;
 }
 
 /* ---- the new nodes ----------------------------------------------------------------------------- */
