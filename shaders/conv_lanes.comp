@@ -46,7 +46,8 @@ const uint OCTS_B = SIZE * SIZE / LANES / 8;         // octs of a matrix of W th
 const uint WIDE = 4 / E, COLUMNS = FRAGS_N / WIDE;   // matrices side by side that make a quad of each row; so many times
 const uint QUADS = FRAGS_M * COLUMNS * ROWS;            // that it finishes, if k is not split
 const bool LATE = SG_K > 1 || ACT >= ACT_GELU;       // sums pass through shared memory, for a loop to finish them
-const bool EARLY = RESIDUAL == 2 || (ACT == ACT_NONE && SCALE == 0 && ROPE == 0); // the residual starts the sums
+const bool PLAIN = ACT == ACT_NONE && SCALE == 0 && ROPE == 0;
+const bool EARLY = PLAIN || RESIDUAL == 2; // the residual starts the sums
 
 shared uvec4 sums[LATE ? QUADS * WG : 1];
 
