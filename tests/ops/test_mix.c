@@ -7,6 +7,7 @@
 #include "ref_conv.h"
 #include "ref_norm.h"
 #include "ref_scan.h"
+#include "vk/net/lower.h"
 
 struct mix_test {
     uint32_t c, h, w; /* input */
@@ -169,6 +170,25 @@ static void test_last_parts(void)
     check("mix, parts of the output's size, odd channels", (struct mix_test){6, 9, 15, 7, 13, .own = true, .act = NET_ACT_RELU});
 }
 
+/* Every row of the convolutions' table that the device has adds before the activation. */
+static void test_variants(void)
+{
+    const struct mix_test t = {16, 9, 17, 24, 40, .own = true, .act = NET_ACT_RELU};
+    harness_pretend_gpu(true);
+    for (uint32_t row = 1; row <= op_conv_variants(); row++)
+        if (op_conv_has_variant(gpu_caps(harness_gpu()), row))
+            harness_check(&(struct harness_case){.name = "mix, 9x17",
+                                                 .c = t.c,
+                                                 .h = t.h,
+                                                 .w = t.w,
+                                                 .build = build,
+                                                 .reference = reference,
+                                                 .arg = &t,
+                                                 .f16 = 2e-3,
+                                                 .conv_variant = row});
+    harness_pretend_gpu(false);
+}
+
 /* Whether a pass of this scope is left. */
 static bool runs(const struct net_program *p, const char *scope)
 {
@@ -202,6 +222,7 @@ static void test_taps(void)
 
 int main(int argc, char **argv)
 {
-    CU_TestInfo tests[] = {{"sums", test_sums}, {"last parts", test_last_parts}, {"taps", test_taps}, CU_TEST_INFO_NULL};
+    CU_TestInfo tests[] = {
+        {"sums", test_sums}, {"last parts", test_last_parts}, {"every variant", test_variants}, {"taps", test_taps}, CU_TEST_INFO_NULL};
     return harness_main(argc, argv, "mix", tests);
 }
