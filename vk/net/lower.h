@@ -59,7 +59,7 @@ struct node {
     uint32_t unshuffle; /* conv: its 1x1 weights are (out, in, r, r): kernel r, stride r on the unshuffled input */
     float *made;        /* conv, 1x1: its weights (out, in) and then biases (out), not stored ones; owned */
     bool early;         /* conv: the residual is added before the activation */
-    uint32_t step;      /* order.c: when its passes run, from this step on, each a step later; steps[op] of them */
+    uint32_t step;      /* order.c: the step of its first pass, each other one a step later */
 };
 
 struct lower;
