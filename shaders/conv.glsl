@@ -11,7 +11,7 @@ layout(constant_id = 6) const uint STRIDE = 1;
 layout(constant_id = 7) const uint PADDED = 0; // whether a tap may lie outside of the input
 layout(constant_id = 8) const uint ACT = ACT_NONE;
 layout(constant_id = 9) const uint SCALE = 0;
-layout(constant_id = 10) const uint RESIDUAL = 0;
+layout(constant_id = 10) const uint RESIDUAL = 0; // 1: added last; 2: before the activation
 layout(constant_id = 11) const uint ROPE = 0;  // d / 4 of a qkv tensor's heads: their rotation; 0: none
 layout(constant_id = 12) const uint WIDTH = 1; // where there is a rotation: of the output
 const bool LINEAR = KERNEL == 1 && STRIDE == 1 && PADDED == 0;
@@ -69,10 +69,12 @@ QUAD finished(uint m, uint n, vec4 v, QUAD r, bool add)
         uint t = 2 * (n % ROPE);
         v = vec4(rotate(v.xy, turn(t, m)), rotate(v.zw, turn(t + 1, m)));
     }
+    if (RESIDUAL == 2 && add)
+        v += load_quad(r);
     v = activate(v, ACT);
     if (SCALE != 0)
         v = v * param(p.nq + n) + param(2 * p.nq + n);
-    if (RESIDUAL != 0 && add)
+    if (RESIDUAL == 1 && add)
         v += load_quad(r);
     return store_quad(v);
 }

@@ -52,7 +52,8 @@ const uint WIDE = V / E, COLUMNS = FRAGS_N / WIDE;   // matrices side by side th
 const uint PIECES = FRAGS_M * COLUMNS * ROWS;        // that it finishes, if k is not split
 const uint QUADS = PIECES * PARTS;
 const bool LATE = SG_K > 1 || ACT >= ACT_GELU;       // sums pass through shared memory, for a loop to finish them
-const bool EARLY = ACT == ACT_NONE && SCALE == 0 && ROPE == 0; // the residual starts the sums
+const bool PLAIN = ACT == ACT_NONE && SCALE == 0 && ROPE == 0;
+const bool EARLY = PLAIN || RESIDUAL == 2; // the residual starts the sums
 
 shared uvec4 sums[LATE ? QUADS * WG : 1];
 

@@ -2,13 +2,14 @@
 // Logits -> for each cell (the square between four logits, or beyond the border) the quads of classes that may win
 // inside it, as 64 bits. Interpolation stays between the least and the largest corner: a class whose largest corner is
 // below another one's least corner wins nowhere in the cell. Usually few classes are left for the label pass.
-// LANES invocations share a cell, one for each quad.
+// LANES invocations share CELLS cells of a row, one for each quad: neighbours share two of their corners.
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
 #include "common.glsl"
 #include "iface.h"
 
-layout(local_size_x = 64) in;
+layout(local_size_x = FRAME_CANDIDATES_WG) in;
 layout(constant_id = 0) const uint LANES = 64; // a power of two, at least the number of quads
 
 layout(std430, binding = 0) readonly buffer L { QUAD logits[]; };
@@ -18,8 +19,11 @@ layout(push_constant) uniform PUSH { frame_candidates_push p; };
 const float ROUNDING = 2e-6; // of an interpolation in float32, relative to the largest corner; generous
 const float LOWEST = -3.402823466e38;
 
-shared uint bound[64]; // of each cell of the group: a value that some class reaches everywhere in it, as a key
-shared uint bits[64][2];
+const uint CELLS = FRAME_CANDIDATES_CELLS;
+const uint STRIPS = FRAME_CANDIDATES_WG / LANES; // of a workgroup
+
+shared uint bound[STRIPS * CELLS]; // of each cell: a value that some class reaches everywhere in it, as a key
+shared uvec2 bits[STRIPS * CELLS];
 
 // Whole numbers in the order of the floats.
 uint key(float v)
@@ -39,32 +43,50 @@ float largest(vec4 v)
     return max(max(v.x, v.y), max(v.z, v.w));
 }
 
+// Two logits, one above the other: the side of a cell.
+struct side {
+    vec4 low, high, size;
+};
+
+side side_at(ivec2 at, uint q)
+{
+    vec4 a = corner(at, q), b = corner(at + ivec2(0, 1), q);
+    return side(min(a, b), max(a, b), max(abs(a), abs(b)));
+}
+
 void main()
 {
     uint q = gl_LocalInvocationID.x % LANES, local = gl_LocalInvocationID.x / LANES;
-    uint group = gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x;
-    uint cell = group * (64 / LANES) + local, columns = p.grid_width + 1;
-    bool used = cell < columns * (p.grid_height + 1) && 4 * q < p.classes;
-    vec4 low = vec4(LOWEST), high = vec4(LOWEST);
-    if (used) {
-        ivec2 at = ivec2(cell % columns, cell / columns) - 1;
-        vec4 a = corner(at, q), b = corner(at + ivec2(1, 0), q), c = corner(at + ivec2(0, 1), q), d = corner(at + ivec2(1, 1), q);
-        vec4 margin = ROUNDING * max(max(abs(a), abs(b)), max(abs(c), abs(d)));
-        bvec4 real = lessThan(4 * q + uvec4(0, 1, 2, 3), uvec4(p.classes));
-        low = mix(low, min(min(a, b), min(c, d)) - margin, real);
-        high = mix(high, max(max(a, b), max(c, d)) + margin, real);
-    }
-    if (q == 0) {
-        bound[local] = 0;
-        bits[local][0] = bits[local][1] = 0;
-    }
+    uint columns = p.grid_width + 1, strips = (columns + CELLS - 1) / CELLS;
+    uint strip = (gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x) * STRIPS + local;
+    uint row = strip / strips, first = strip % strips * CELLS;
+    bool used = row <= p.grid_height && 4 * q < p.classes;
+    side sides[CELLS + 1];
+    if (used)
+        [[unroll]] for (uint i = 0; i <= CELLS; i++)
+            sides[i] = side_at(ivec2(first + i, row) - 1, q);
+    if (q == 0)
+        [[unroll]] for (uint i = 0; i < CELLS; i++) {
+            bound[local * CELLS + i] = 0;
+            bits[local * CELLS + i] = uvec2(0);
+        }
+    barrier();
+    uint highest[CELLS];
+    bvec4 real = lessThan(4 * q + uvec4(0, 1, 2, 3), uvec4(p.classes));
+    if (used)
+        [[unroll]] for (uint i = 0; i < CELLS; i++) {
+            side a = sides[i], b = sides[i + 1];
+            vec4 margin = ROUNDING * max(a.size, b.size);
+            highest[i] = key(largest(mix(vec4(LOWEST), max(a.high, b.high) + margin, real)));
+            atomicMax(bound[local * CELLS + i], key(largest(mix(vec4(LOWEST), min(a.low, b.low) - margin, real))));
+        }
     barrier();
     if (used)
-        atomicMax(bound[local], key(largest(low)));
-    barrier();
-    if (used && key(largest(high)) >= bound[local])
-        atomicOr(bits[local][q >> 5], 1u << (q & 31u));
+        [[unroll]] for (uint i = 0; i < CELLS; i++)
+            if (highest[i] >= bound[local * CELLS + i])
+                atomicOr(bits[local * CELLS + i][q >> 5], 1u << (q & 31u));
     barrier();
     if (used && q == 0)
-        candidates[cell] = uvec2(bits[local][0], bits[local][1]);
+        for (uint i = 0; i < CELLS && first + i < columns; i++)
+            candidates[row * columns + first + i] = bits[local * CELLS + i];
 }

@@ -1,25 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 // Packed RGB -> the network's input: resized, cropped, normalised. Positions are exact fractions of whole numbers; a
-// resize to the same size copies. An invocation makes one pixel of the tensor with its padding.
+// resize to the same size copies. An invocation makes ROWS pixels of a column of the tensor with their padding: its neighbours
+// read and write beside it, whole lines of memory at a time.
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
 #include "common.glsl"
 #include "fraction.glsl"
 #include "iface.h"
 
-layout(local_size_x = 8, local_size_y = 8) in;
-layout(constant_id = 0) const uint AREA = 0;
+layout(local_size_x = 32, local_size_y = 4) in;
+layout(constant_id = 0) const uint RESIZE = FRAME_INPUT_COPY;
 layout(constant_id = 1) const uint SWAP = 0; // bytes are B G R X
 
 layout(std430, binding = 0) readonly buffer S { uint source[]; };
-layout(std430, binding = 1) writeonly buffer O { QUAD tensor[]; };
+#ifdef F16
+layout(std430, binding = 1) writeonly buffer O { uvec4 tensor[]; };
+#else
+layout(std430, binding = 1) writeonly buffer O { vec4 tensor[]; };
+#endif
 layout(push_constant) uniform PUSH { frame_input_push p; };
+
+const uint ROWS = FRAME_INPUT_ROWS;
+
+uvec3 colour(uint w)
+{
+    uvec3 v = uvec3(w, w >> 8, w >> 16) & 255u;
+    return SWAP != 0 ? v.zyx : v;
+}
 
 uvec3 rgb(uint x, uint y)
 {
-    uint w = source[y * p.src_stride + x];
-    uvec3 v = uvec3(w, w >> 8, w >> 16) & 255u;
-    return SWAP != 0 ? v.zyx : v;
+    return colour(source[y * p.src_stride + x]);
 }
 
 // Half-pixel centres: ((x + 1/2) src / net - 1/2, at least 0) as the whole part and the fraction.
@@ -58,15 +70,34 @@ vec3 area(uvec2 at)
     return sum / (float(src.x) * float(src.y));
 }
 
+void write(uint x, uint y, vec3 v)
+{
+    v = (v - vec3(p.mean_r, p.mean_g, p.mean_b)) / vec3(p.std_r, p.std_g, p.std_b);
+    uint to = y * p.width + x;
+#ifdef F16
+    tensor[to] = uvec4(store_quad(vec4(v, 0)), 0, 0);
+#else
+    tensor[2 * to] = vec4(v, 0);
+    tensor[2 * to + 1] = vec4(0);
+#endif
+}
+
 void main()
 {
-    uvec2 g = gl_GlobalInvocationID.xy;
-    if (g.x >= p.width || g.y >= p.height)
+    uint x = gl_GlobalInvocationID.x, y = gl_WorkGroupID.y * 4 * ROWS + gl_LocalInvocationID.y;
+    if (x >= p.width)
         return;
-    uvec2 at = g + uvec2(p.x0, p.y0);
-    vec3 v = AREA != 0 ? area(at) : bilinear(at);
-    v = (v - vec3(p.mean_r, p.mean_g, p.mean_b)) / vec3(p.std_r, p.std_g, p.std_b);
-    uint to = p.offset4 + (g.y * p.width + g.x) * p.stride4;
-    tensor[to] = store_quad(vec4(v, 0));
-    tensor[to + 1] = store_quad(vec4(0));
+    if (RESIZE == FRAME_INPUT_COPY) {
+        uint w[ROWS];
+        [[unroll]] for (uint k = 0; k < ROWS; k++)
+            w[k] = source[(min(y + 4 * k, p.height - 1) + p.y0) * p.src_stride + x + p.x0];
+        [[unroll]] for (uint k = 0; k < ROWS; k++)
+            if (y + 4 * k < p.height)
+                write(x, y + 4 * k, vec3(colour(w[k])));
+        return;
+    }
+    for (uint k = 0; k < ROWS && y + 4 * k < p.height; k++) {
+        uvec2 at = uvec2(x + p.x0, y + 4 * k + p.y0);
+        write(x, y + 4 * k, RESIZE == FRAME_INPUT_AREA ? area(at) : bilinear(at));
+    }
 }

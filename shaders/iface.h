@@ -113,10 +113,10 @@ struct unshuffle_push {
     uint x_stride, x_offset, y_stride, y_offset;
 };
 struct resize_push {
-    uint in_h, in_w, h, w;
-    uint quads, pad; /* quads of channels; quads written, those from `quads` on as zeros */
-    uint x_stride, x_offset, y_stride, y_offset;
-    float scale_y, scale_x; /* input pixels an output pixel */
+    uint h, w, quads; /* output; quads of channels: those written behind them are zeros */
+    uint y_stride, y_offset;
+    uint in_h[4], in_w[4], x_stride[4], x_offset[4]; /* RESIZE_MAX_MAPS inputs */
+    float scale_y[4], scale_x[4];                    /* input pixels an output pixel */
 };
 
 /* ---- pool ---- */
@@ -189,11 +189,15 @@ struct frame_input_push { /* packed RGB -> network input */
     uint src_stride;            /* pixels */
     uint net_width, net_height; /* of the whole resized image */
     uint x0, y0;                /* of the crop in it */
-    uint width, height;         /* of the tensor */
-    uint stride4, offset4;
+    uint width, height;         /* of the tensor: 8 channels a pixel */
     float mean_r, mean_g, mean_b;
     float std_r, std_g, std_b;
 };
+
+#define FRAME_INPUT_COPY     0 /* kinds of a resize */
+#define FRAME_INPUT_BILINEAR 1
+#define FRAME_INPUT_AREA     2
+#define FRAME_INPUT_ROWS     4 /* of an invocation */
 
 struct frame_motion_push {        /* network input -> difference of each cell from the picture of its evidence */
     uint grid_width, grid_height; /* cells of a crop: its logits */
@@ -226,6 +230,9 @@ struct frame_candidates_push { /* logits -> classes that may win between four lo
     uint stride4, offset4;
     uint classes;
 };
+
+#define FRAME_CANDIDATES_WG    128
+#define FRAME_CANDIDATES_CELLS 4 /* of an invocation, side by side */
 
 struct frame_labels_push {        /* logits -> label map */
     uint width, height;           /* of the frame */

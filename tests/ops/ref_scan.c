@@ -93,12 +93,3 @@ void ref_resize(float *out, const float *x, uint32_t c, uint32_t h, uint32_t w, 
         out[i] = (float)((1 - fy) * upper + fy * lower);
     }
 }
-
-void ref_unshuffle(float *out, const float *x, uint32_t c, uint32_t h, uint32_t w, uint32_t r)
-{
-    uint32_t to_h = h / r, to_w = w / r;
-    for (uint32_t ch = 0; ch < c; ch++)
-        for (uint32_t y = 0; y < h; y++)
-            for (uint32_t q = 0; q < w; q++)
-                out[(((ch * r + y % r) * r + q % r) * to_h + y / r) * to_w + q / r] = x[(ch * h + y) * w + q];
-}

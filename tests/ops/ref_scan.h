@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * References of the selective scan, pool, resize, concat and unshuffle: straight loops on planar (C, H, W) float
+ * References of the selective scan, pool and resize: straight loops on planar (C, H, W) float
  * tensors, double inside.
  */
 #ifndef REF_SCAN_H
@@ -22,7 +22,5 @@ void ref_scan(float *out, const float *x, const struct ref_scan_weights *weights
 void ref_pool(float *out, const float *x, uint32_t c, uint32_t h, uint32_t w);
 /** out: (c, to_h, to_w). */
 void ref_resize(float *out, const float *x, uint32_t c, uint32_t h, uint32_t w, uint32_t to_h, uint32_t to_w);
-/** out: (c r^2, h / r, w / r). */
-void ref_unshuffle(float *out, const float *x, uint32_t c, uint32_t h, uint32_t w, uint32_t r);
 
 #endif

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "harness.h"
+#include "ref_conv.h"
 #include "ref_scan.h"
 
 #define EXACT 1e-30 /* moved, not computed */
@@ -99,7 +100,7 @@ static tensor build_unshuffle(struct net *n, tensor x, const void *arg)
 static void reference_unshuffle(const float *x, float *out, const void *arg)
 {
     const struct size *s = arg;
-    ref_unshuffle(out, x, s->c, s->h, s->w, s->r);
+    ref_unshuffle(x, s->c, s->h, s->w, s->r, out);
 }
 
 static void check_unshuffle(uint32_t c, uint32_t h, uint32_t w, uint32_t r)

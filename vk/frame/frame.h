@@ -70,7 +70,7 @@ struct frame_params {
     enum segman_view view;
     enum segman_pixel_format view_format; /**< frame.format, or an RGB format */
     uint32_t net_width, net_height;       /**< the whole frame is resized to this, at most FRAME_MAX_SIDE */
-    struct net_memory input;              /**< 3 channels of one crop, or of the whole image */
+    struct net_memory input;              /**< 3 channels of one crop, or of the whole image; a tensor of its own */
     struct net_memory logits;             /**< of that crop: sides a whole fraction of the input's */
     const struct frame_crop *crops;       /**< origins in multiples of that fraction; NULL: the whole image at once */
     uint32_t n_crops;                     /**< at most FRAME_MAX_CROPS */

@@ -95,8 +95,6 @@ static bool create_input(const struct frame_program *f, struct frame_slot *s, ui
         .y0 = f->p.crops[crop].y,
         .width = to->w,
         .height = to->h,
-        .stride4 = to->stride4,
-        .offset4 = to->offset4,
         .mean_r = mean[0],
         .mean_g = mean[1],
         .mean_b = mean[2],
@@ -105,17 +103,17 @@ static bool create_input(const struct frame_program *f, struct frame_slot *s, ui
         .std_b = std[2],
     };
     bool same = f->p.frame.width == f->p.net_width && f->p.frame.height == f->p.net_height; /* bilinear copies exactly */
-    bool area = f->p.resize == SEGMAN_RESIZE_AREA && !same;
+    uint32_t kind = same ? FRAME_INPUT_COPY : f->p.resize == SEGMAN_RESIZE_AREA ? FRAME_INPUT_AREA : FRAME_INPUT_BILINEAR;
     struct gpu_pass_desc desc = {
         .shader = to->f16 ? "frame_input.f16" : "frame_input.f32",
         .label = "frame.input",
         .binding = {{frame_rgb(f, s), GPU_READ}, {to->range, GPU_WRITE}},
         .n_bindings = 2,
-        .spec = {area, f->p.frame.format == SEGMAN_FORMAT_BGRX},
+        .spec = {kind, f->p.frame.format == SEGMAN_FORMAT_BGRX},
         .n_spec = 2,
         .push = &push,
         .push_size = sizeof(push),
-        .groups = {groups(to->w, 8), groups(to->h, 8), 1},
+        .groups = {groups(to->w, 32), groups(to->h, 4 * FRAME_INPUT_ROWS), 1},
     };
     return frame_pass_create(f, &s->input[crop], &desc, 30.0 * to->w * to->h, error);
 }
@@ -126,10 +124,10 @@ static bool create_candidates(const struct frame_program *f, struct frame_slot *
     const struct net_memory *from = &f->seen;
     const struct frame_candidates_push push = {
         .grid_width = from->w, .grid_height = from->h, .stride4 = from->stride4, .offset4 = from->offset4, .classes = from->c};
-    uint32_t lanes = 1, cells = (from->w + 1) * (from->h + 1);
+    uint32_t lanes = 1, strips = groups(from->w + 1, FRAME_CANDIDATES_CELLS) * (from->h + 1);
     while (lanes * 4 < from->c)
         lanes *= 2;
-    uint32_t n = groups(cells, 64 / lanes), columns = n < 32768 ? n : 32768;
+    uint32_t n = groups(strips, FRAME_CANDIDATES_WG / lanes), columns = n < 32768 ? n : 32768;
     struct gpu_pass_desc desc = {
         .shader = from->f16 ? "frame_candidates.f16" : "frame_candidates.f32",
         .label = "frame.candidates",
@@ -141,7 +139,7 @@ static bool create_candidates(const struct frame_program *f, struct frame_slot *
         .push_size = sizeof(push),
         .groups = {columns, groups(n, columns), 1},
     };
-    return frame_pass_create(f, &s->candidates, &desc, 10.0 * from->c * cells, error);
+    return frame_pass_create(f, &s->candidates, &desc, 10.0 * from->c * (from->w + 1) * (from->h + 1), error);
 }
 
 static bool create_labels(const struct frame_program *f, struct frame_slot *s, struct segman_error *error)

@@ -149,7 +149,6 @@ static tensor decoder(struct net *n, const struct segman_architecture *a, const 
     uint32_t e = a->decoder_channels, p = a->decoder_proj, c, h, w;
     net_shape(n, feature[1], &c, &h, &w);
     net_push(n, "decode_head");
-    /* Independent ops stand together: they run between the same barriers. */
     tensor c4 = linear(n, "linear_c4", feature[3], p); /* p,h/32,w/32 */
     tensor c3 = linear(n, "linear_c3", feature[2], p); /* p,h/16,w/16 */
     tensor c2 = linear(n, "linear_c2", feature[1], p); /* p,h/8,w/8 */

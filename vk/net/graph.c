@@ -27,13 +27,15 @@ struct net *net_create(const struct net_weights *weights)
     return n;
 }
 
-static void node_clear(struct node *node)
+void graph_clear(struct node *node)
 {
     free(node->scope);
     free(node->norm);
     free(node->scale);
     free(node->layer_norm);
     free(node->front);
+    free(node->made);
+    *node = (struct node){0};
 }
 
 void net_destroy(struct net *n)
@@ -41,7 +43,7 @@ void net_destroy(struct net *n)
     if (!n)
         return;
     for (int32_t i = 1; n->node && i < n->count; i++)
-        node_clear(&n->node[i]);
+        graph_clear(&n->node[i]);
     for (size_t i = 0; i < n->n_names; i++)
         free(n->name[i].name);
     free(n->node);
@@ -151,6 +153,14 @@ static bool grow(struct net *n)
     n->node = p;
     n->cap = cap;
     return true;
+}
+
+int32_t graph_add(struct net *n, const struct node *node)
+{
+    if (!grow(n))
+        return 0;
+    n->node[n->count] = *node;
+    return n->count++;
 }
 
 /* Appends a copy of *node with scope "current.name" (name NULL: the current scope); names the result when name is given. */

@@ -33,15 +33,32 @@ const char *graph_name_of(const struct net *n, int32_t id);
 /** Marks the nodes whose results must survive as they are (taps, output): pinned[count]. False for an unknown tap. */
 bool graph_pin(const struct net *n, const char *const *taps, size_t n_taps, bool *pinned, struct segman_error *error);
 
+/** Appends a copy of the node and takes what it owns; its id, 0: out of memory. Nodes move: pointers to them end here. */
+int32_t graph_add(struct net *n, const struct node *node);
+/** Frees what the node owns and leaves none. */
+void graph_clear(struct node *node);
+
 /** Rewrites the graph by the pattern table; a pinned tensor is never fused away. matrices: see lower_matrices. */
 void graph_fuse(struct net *n, const bool *pinned, bool matrices);
+
+/**
+ * 1x1 convolutions over resized, concatenated and summed maps multiply each map at its own size (mix.c). After graph_fuse; new
+ * nodes stand behind all others until graph_order. False after an error.
+ */
+bool graph_mix(struct lower *l, struct net *n, const bool *pinned);
+
+/**
+ * Gives every node its step and sorts the nodes by it; what is dead goes. Nodes of one step do not wait for each other. False: out of
+ * memory.
+ */
+bool graph_order(struct net *n);
 
 struct plan_item {
     int32_t id; /* tensor, or node of a scratch */
     bool scratch;
-    uint64_t size;       /* bytes, padded */
-    uint64_t offset;     /* in the arena */
-    int32_t first, last; /* nodes between which it is alive, inclusive */
+    uint64_t size;        /* bytes, padded */
+    uint64_t offset;      /* in the arena */
+    uint32_t first, last; /* steps between which it is alive, inclusive */
 };
 struct plan {
     struct plan_item *item;

@@ -28,6 +28,7 @@ struct pending {
     struct lower_pass pass;
     char push[GPU_MAX_PUSH];
     int32_t node;
+    uint32_t step, number; /* number: of all passes as the nodes made them */
 };
 
 struct lower {
@@ -35,6 +36,7 @@ struct lower {
     const struct net *net;
     const struct node *node;
     int32_t id;
+    uint32_t n_of_node; /* passes that the node has made */
     bool f16;
     uint32_t conv_variant;
     struct net_tuning *tuning;
@@ -184,9 +186,12 @@ bool lower_pass(struct lower *l, const struct lower_pass *pass)
         l->pending = p;
         l->cap_pending = cap;
     }
-    struct pending *p = &l->pending[l->n_pending++];
+    uint32_t steps = max_u32(net_ops[l->node->op].steps, 1), later = l->n_of_node++;
+    struct pending *p = &l->pending[l->n_pending];
     p->pass = *pass;
     p->node = l->id;
+    p->step = l->node->step + (later < steps ? later : steps - 1);
+    p->number = (uint32_t)l->n_pending++;
     if (pass->push_size)
         memcpy(p->push, pass->push, pass->push_size);
     return true;
@@ -194,10 +199,19 @@ bool lower_pass(struct lower *l, const struct lower_pass *pass)
 
 /* ---- the program ------------------------------------------------------------------------------- */
 
+static int by_step(const void *a, const void *b)
+{
+    const struct pending *x = a, *y = b;
+    if (x->step != y->step)
+        return x->step < y->step ? -1 : 1;
+    return (x->number > y->number) - (x->number < y->number);
+}
+
 static bool lower_nodes(struct lower *l)
 {
     for (l->id = 1; l->id < l->net->count; l->id++) {
         l->node = &l->net->node[l->id];
+        l->n_of_node = 0;
         if (net_ops[l->node->op].lower && (!net_ops[l->node->op].lower(l, l->node) || l->failed)) {
             if (!l->failed)
                 segman_fail(l->error, SEGMAN_ERROR_UNSUPPORTED, "%s: this device cannot run %s", l->node->scope, net_ops[l->node->op].name);
@@ -207,6 +221,7 @@ static bool lower_nodes(struct lower *l)
             free(l->temp[i]);
         l->n_temp = 0;
     }
+    qsort(l->pending, l->n_pending, sizeof(*l->pending), by_step);
     return true;
 }
 
@@ -303,6 +318,15 @@ static bool build(struct lower *l, struct net *n, const struct net_program_param
         return false;
     if (!params->no_fuse)
         graph_fuse(n, p->pinned, l->matrices);
+    if (!params->no_fuse && !graph_mix(l, n, p->pinned))
+        return l->failed ? false : out_of_memory(l);
+    if (!graph_order(n))
+        return out_of_memory(l);
+    if (!graph_pin(n, params->taps, params->n_taps, p->pinned, l->error)) /* where they are now */
+        return false;
+    p->input = n->input;
+    p->output = n->output;
+    p->count = n->count;
     uint64_t alignment = gpu_caps(p->gpu)->offset_alignment;
     if (!plan_init(&p->plan, n, p->pinned, params->f16, alignment > 256 ? alignment : 256, l->error))
         return false;
@@ -336,9 +360,6 @@ struct net_program *net_program_create(struct gpu *gpu, struct net *n, const str
         return NULL;
     }
     p->gpu = gpu;
-    p->input = n->input;
-    p->output = n->output;
-    p->count = n->count;
     const struct gpu_caps *caps = gpu_caps(gpu);
     l.matrices = params->f16 && caps->coop.m && !caps->cpu && gpu_shader_find("conv_coop.f16");
     bool ok = build(&l, n, params);
@@ -457,7 +478,7 @@ void net_program_print_plan(const struct net_program *p, FILE *out)
             if (p->name[k].id == item[i].id)
                 name = p->name[k].name;
         snprintf(shape, sizeof(shape), "%ux%ux%u", m->c, m->h, m->w);
-        fprintf(out, "%12llu %12llu  %4d..%-5d %-16s %s%s\n", (unsigned long long)item[i].offset, (unsigned long long)item[i].size,
+        fprintf(out, "%12llu %12llu  %4u..%-5u %-16s %s%s\n", (unsigned long long)item[i].offset, (unsigned long long)item[i].size,
                 item[i].first, item[i].last, item[i].scratch ? "scratch" : shape, name, p->pinned[item[i].id] ? " (kept)" : "");
     }
     free(item);

@@ -10,6 +10,7 @@
 #include "tuning.h"
 
 #define NODE_MAX_INPUTS 8
+#define RESIZE_MAX_MAPS 4
 
 enum net_op {
     OP_NONE,
@@ -46,7 +47,7 @@ struct node {
     bool rope;                    /* conv: rotary positions on its result, a qkv tensor of `heads` heads; after the bias */
     uint32_t heads, window, side; /* attention */
     uint32_t first;               /* slice: first channel */
-    enum net_act act;             /* act; fused: the epilogue's */
+    enum net_act act;             /* act; fused: the epilogue's; resize: after the sum of its inputs, each resized */
     /* Epilogue after fusing, in this order: batch norm, act, layer scale, residual. NULL or 0: none. */
     char *norm;         /* scope of a batch norm folded into the weights */
     char *scale;        /* scope of a layer scale */
@@ -56,6 +57,9 @@ struct node {
     int32_t also;       /* the node whose tensor is this node's second output */
     int32_t maker;      /* OP_ALSO: the node that writes this tensor */
     uint32_t unshuffle; /* conv: its 1x1 weights are (out, in, r, r): kernel r, stride r on the unshuffled input */
+    float *made;        /* conv, 1x1: its weights (out, in) and then biases (out), not stored ones; owned */
+    bool early;         /* conv: the residual is added before the activation */
+    uint32_t step;      /* order.c: the step of its first pass, each other one a step later */
 };
 
 struct lower;
@@ -112,6 +116,7 @@ struct net_op_impl {
     uint64_t (*scratch)(const struct node *node, const struct net_memory *in, bool f16);
     /** Adds the node's passes; false after an error (lower_* have recorded it). NULL: no passes (a view). */
     bool (*lower)(struct lower *l, const struct node *node);
+    uint32_t steps; /* at most so many of its passes wait for each other; 0: what it has to do is done where its inputs are made */
 };
 extern const struct net_op_impl net_ops[OP_COUNT];
 

@@ -44,7 +44,7 @@ bool op_fold_epilogue(struct lower *l, const struct node *node, bool has_bias, s
 {
     const uint64_t c = node->c;
     *e = (struct epilogue){.mul = lower_alloc(l, c * sizeof(double)), .add = lower_alloc(l, c * sizeof(double))};
-    const float *bias = has_bias ? lower_read(l, node->scope, "bias", 1, &c) : NULL;
+    const float *bias = !has_bias ? NULL : node->made ? node->made + c * lower_input(l, 0).c : lower_read(l, node->scope, "bias", 1, &c);
     if (!e->mul || !e->add || (has_bias && !bias))
         return false;
     for (uint32_t i = 0; i < c; i++) {

@@ -42,6 +42,8 @@ static struct shape shape_of(const struct node *node, const struct conv_variant 
 
 static const float *read_weights(struct lower *l, const struct node *node, const struct shape *s)
 {
+    if (node->made)
+        return node->made;
     const uint64_t shape[] = {node->c, s->c, s->kernel, s->kernel}, unshuffled[] = {node->c, (uint64_t)s->c * s->kernel * s->kernel, 1, 1};
     return lower_read(l, node->scope, "weight", node->linear ? 2 : 4, node->unshuffle ? unshuffled : shape);
 }
@@ -127,7 +129,8 @@ static void specialise(struct lower_pass *pass, const struct conv_variant *v, co
     const struct gpu_deal *d = &caps->coop.deal;
     const uint32_t matrix[] = {t->wg, v->groups[0], v->groups[1], v->groups[2], v->kind == CONV_LANES ? d->row_lanes : t->shared};
     const uint32_t rope = node->rope ? node->c / 12 / node->heads : 0, width = node->rope ? node->w : 1;
-    const uint32_t what[] = {node->kernel, node->stride, node->pad > 0, node->act, scaled, node->residual != 0, rope, width};
+    const uint32_t what[] = {node->kernel, node->stride, node->pad > 0, node->act, scaled, node->residual ? node->early ? 2 : 1 : 0,
+                             rope,         width};
     const uint32_t frags[] = {v->frags[0], v->frags[1], v->frags[2], caps->coop.m, caps->coop.n, caps->coop.k};
     const uint32_t lanes[] = {v->frags[0], v->frags[1], d->step, d->row_step, d->run, d->run_step};
     memcpy(pass->spec, op_conv_on_matrices(v) ? matrix : simt, sizeof(matrix));
@@ -146,7 +149,7 @@ bool op_conv_lower(struct lower *l, const struct node *node)
                                  .y = &y,
                                  .r = node->residual ? &r : NULL,
                                  .m = y.h * y.w,
-                                 .nq = lower_quads(&y),
+                                 .nq = lower_quads(&y), /* of a view its own channels, not its neighbours' */
                                  .kq = div_up(x.c, 4) * node->kernel * node->kernel,
                                  .f16 = y.f16,
                                  .linear = node->kernel == 1 && node->stride == 1};

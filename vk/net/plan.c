@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Planning: every tensor gets an offset in one arena. Two tensors may share bytes when their lifetimes (from the node
- * that writes to the last node that reads) are disjoint. Largest first, each at the lowest offset that is free.
+ * Planning: every tensor gets an offset in one arena. Two tensors may share bytes when their lifetimes (from the step
+ * that writes to the last step that reads) are disjoint: so passes of one step never wait for each other's memory. Largest
+ * first, each at the lowest offset that is free.
  */
 #include "graph.h"
 
@@ -45,32 +46,38 @@ static void find_homes(struct plan *plan, const struct net *n)
     }
 }
 
-static void extend(struct plan_item *item, int32_t node)
+static void extend(struct plan_item *item, uint32_t step)
 {
-    item->first = node < item->first ? node : item->first;
-    item->last = node > item->last ? node : item->last;
+    item->first = step < item->first ? step : item->first;
+    item->last = step > item->last ? step : item->last;
 }
 
-/* The node that writes the tensor. */
-static int32_t born(const struct node *node, int32_t id)
+/* The step that writes the tensor. */
+static uint32_t born(const struct net *n, const struct node *node)
 {
     if (node->op == OP_INPUT)
         return 0;
-    return node->op == OP_ALSO ? node->maker : id;
+    return node->op == OP_ALSO ? n->node[node->maker].step : node->step;
+}
+
+/* The last step in which the node reads. */
+static uint32_t done(const struct node *node)
+{
+    return node->step + max_u32(net_ops[node->op].steps, 1) - 1;
 }
 
 /* life[id].first and .last of everything that owns memory. */
 static void find_lifetimes(const struct plan *plan, const struct net *n, const bool *pinned, struct plan_item *life)
 {
     for (int32_t i = 0; i < n->count; i++)
-        life[i] = (struct plan_item){.first = INT32_MAX};
+        life[i] = (struct plan_item){.first = UINT32_MAX};
     for (int32_t i = 1; i < n->count; i++) {
         struct plan_item *own = &life[storage_of(plan, n, i)];
-        extend(own, born(&n->node[i], i));
+        extend(own, born(n, &n->node[i]));
         if (pinned[i])
-            extend(own, n->count);
+            extend(own, UINT32_MAX - 1);
         FOR_EACH_INPUT(&n->node[i], id)
-        extend(&life[storage_of(plan, n, id)], i);
+        extend(&life[storage_of(plan, n, id)], done(&n->node[i]));
     }
 }
 
@@ -118,7 +125,8 @@ static void list_items(struct plan *plan, const struct net *n, const struct plan
         if (net_ops[node->op].scratch)
             plan->scratch_size[i] = net_ops[node->op].scratch(node, in, f16);
         if (plan->scratch_size[i])
-            add_item(plan, (struct plan_item){.id = i, .scratch = true, .first = i, .last = i}, plan->scratch_size[i], alignment);
+            add_item(plan, (struct plan_item){.id = i, .scratch = true, .first = node->step, .last = done(node)}, plan->scratch_size[i],
+                     alignment);
     }
 }
 
