@@ -28,7 +28,7 @@ struct bench {
     struct segman_session *session;
     struct segman_planes picture; /* filled once, copied into each frame */
     struct app_profile *profile;
-    GArray *gpu_ms, *wall_ms;
+    GArray *gpu_ms, *upload_ms, *read_back_ms, *wall_ms;
     struct app_end_to_end end_to_end;
 };
 
@@ -51,6 +51,8 @@ static bool run_frame(struct bench *bench, bool keep, struct segman_error *error
     wall_ms = (double)(g_get_monotonic_time() - start) / 1e3;
     if (keep) {
         g_array_append_val(bench->gpu_ms, result.gpu_ms);
+        g_array_append_val(bench->upload_ms, result.upload_ms);
+        g_array_append_val(bench->read_back_ms, result.read_back_ms);
         g_array_append_val(bench->wall_ms, wall_ms);
         if (bench->profile)
             app_profile_add(bench->profile, bench->session);
@@ -109,6 +111,8 @@ static bool open_all(struct bench *bench, struct segman_error *error)
     const struct app_options *options = bench->options;
 
     bench->gpu_ms = g_array_new(FALSE, FALSE, sizeof(double));
+    bench->upload_ms = g_array_new(FALSE, FALSE, sizeof(double));
+    bench->read_back_ms = g_array_new(FALSE, FALSE, sizeof(double));
     bench->wall_ms = g_array_new(FALSE, FALSE, sizeof(double));
     if (!app_signals_start(error) || !app_engine_init(&bench->engine, options, error))
         return false;
@@ -133,6 +137,8 @@ static void close_all(struct bench *bench)
     app_end_to_end_finish(&bench->end_to_end);
     g_free(bench->picture.plane[0]);
     g_array_unref(bench->gpu_ms);
+    g_array_unref(bench->upload_ms);
+    g_array_unref(bench->read_back_ms);
     g_array_unref(bench->wall_ms);
 }
 
@@ -170,7 +176,9 @@ static void print_text(const struct bench *bench)
 {
     print_settings(bench);
     printf("\n%-11s %9s ± %-8s %9s %9s %9s   (%u frames)\n", "ms a frame", "mean", "sd", "min", "max", "median", bench->gpu_ms->len);
+    print_series("upload", bench->upload_ms);
     print_series("GPU", bench->gpu_ms);
+    print_series("read back", bench->read_back_ms);
     print_series("wall", bench->wall_ms);
     if (bench->profile)
         app_profile_print(bench->profile, bench->options->full, stdout);
@@ -196,6 +204,8 @@ static void print_json(const struct bench *bench)
     json_t *root = json_pack("{ss so}", "program", "segman " SEGMAN_VERSION, "settings", settings_json(bench));
 
     json_object_set_new(root, "gpu_ms", app_samples_json((const double *)bench->gpu_ms->data, bench->gpu_ms->len, true));
+    json_object_set_new(root, "upload_ms", app_samples_json((const double *)bench->upload_ms->data, bench->upload_ms->len, true));
+    json_object_set_new(root, "read_back_ms", app_samples_json((const double *)bench->read_back_ms->data, bench->read_back_ms->len, true));
     json_object_set_new(root, "wall_ms", app_samples_json((const double *)bench->wall_ms->data, bench->wall_ms->len, true));
     if (bench->profile)
         json_object_set_new(root, "passes", app_profile_json(bench->profile));

@@ -8,6 +8,8 @@
 #include <glib.h>
 #include <string.h>
 
+#define LOSSES_APART (60 * G_USEC_PER_SEC)
+
 void app_engine_explain(const struct segman_error *error)
 {
     app_log(SEGMAN_LOG_ERROR, "%s", error->message);
@@ -126,6 +128,35 @@ void app_engine_finish(struct app_engine *engine)
     g_free(engine->name);
     *engine = (struct app_engine){0};
 }
+
+/* ---- a lost device -------------------------------------------------------------------------------------- */
+
+bool app_engine_lost(struct app_engine *engine, const struct segman_error *error)
+{
+    int64_t now = g_get_monotonic_time(), before = engine->lost;
+
+    if (error->status != SEGMAN_ERROR_DEVICE_LOST)
+        return false;
+    engine->lost = now;
+    if (before && now - before < LOSSES_APART)
+        return false;
+    app_log(SEGMAN_LOG_WARNING, "the GPU stopped responding (%s): it is set up again, the frames in flight are lost", error->message);
+    return true;
+}
+
+bool app_engine_renew(struct app_engine *engine, const struct app_options *options, const struct segman_surface_source *surface,
+                      struct segman_error *error)
+{
+    segman_model_destroy(engine->model);
+    segman_context_destroy(engine->context);
+    engine->model = NULL;
+    engine->context = app_engine_context(options, surface, error);
+    if (engine->context)
+        engine->model = segman_model_open(engine->context, engine->path, error);
+    return engine->model != NULL;
+}
+
+/* ---- sessions ------------------------------------------------------------------------------------------- */
 
 static void report_size(const struct app_netsize *rule, const struct app_netsize_result *size)
 {

@@ -15,6 +15,7 @@ struct app_engine {
     struct segman_model *model;
     struct app_look look;
     struct app_netsize size;
+    int64_t lost; /**< when the device was last lost, microseconds; 0: never */
 };
 
 /** Opens all of it; warns when only a CPU driver is there. */
@@ -25,6 +26,15 @@ bool app_engine_init_window(struct app_engine *engine, const struct app_options 
 /** Opens the model without a device: no session can be made of it. */
 bool app_engine_init_model(struct app_engine *engine, const struct app_options *options, struct segman_error *error);
 void app_engine_finish(struct app_engine *engine);
+
+/**
+ * After an error: whether the device was lost and may be set up again, which is said then. A second loss within a minute
+ * is no accident: false.
+ */
+bool app_engine_lost(struct app_engine *engine, const struct segman_error *error);
+/** Opens device and model anew after a loss; all sessions and presenters must be gone. The look stays. */
+bool app_engine_renew(struct app_engine *engine, const struct app_options *options, const struct segman_surface_source *surface,
+                      struct segman_error *error);
 
 /** Creates a context as the options ask; NULL and a message that helps where there is no driver. */
 struct segman_context *app_engine_context(const struct app_options *options, const struct segman_surface_source *surface,

@@ -30,6 +30,7 @@ bool app_input_wish(const struct app_options *options, struct pipe_source_params
         .camera_rate = (uint32_t)MIN(options->camera_rate, 1000),
         .latency_ms = (uint32_t)MIN(options->stream_latency, 60000),
         .reconnect_s = options->reconnect ? (double)options->reconnect : -1,
+        .first_s = (double)options->reconnect,
         .cancelled = app_signals_received,
     };
     return read_size(options->camera_size, wish, error);

@@ -30,6 +30,7 @@ struct app_loop {
     struct app_progress progress;
     uint64_t submitted; /* frames given to the session */
     bool stills;        /* every frame stands for itself */
+    enum segman_precision precision;
     bool live;
 };
 
@@ -77,7 +78,19 @@ static bool make_session(struct app_loop *loop, const struct segman_frame_format
     loop->session = app_engine_session(loop->params.engine, loop->params.options, &loop->session_params, error);
     if (!loop->session)
         return false;
+    loop->precision = segman_session_precision(loop->session);
     return !loop->params.legend || make_legend(loop);
+}
+
+/* The device was lost, and all that was in flight with it; the loop goes on with another one. */
+static bool renew(struct app_loop *loop, struct segman_error *error)
+{
+    if (!loop->params.renew || error->status != SEGMAN_ERROR_DEVICE_LOST)
+        return false;
+    loop->report.lost += segman_session_in_flight(loop->session);
+    segman_session_destroy(loop->session);
+    loop->session = NULL;
+    return loop->params.renew(loop->params.user, error) && make_session(loop, &loop->format, error);
 }
 
 static int64_t expected_frames(const struct app_loop *loop)
@@ -130,7 +143,7 @@ const struct segman_session_params *app_loop_session_params(const struct app_loo
 
 enum segman_precision app_loop_precision(const struct app_loop *loop)
 {
-    return loop->session ? segman_session_precision(loop->session) : SEGMAN_PRECISION_AUTO;
+    return loop->precision;
 }
 
 const struct app_loop_report *app_loop_report(const struct app_loop *loop)
@@ -345,14 +358,14 @@ static enum app_end run(struct app_loop *loop, struct segman_error *error)
             return APP_END_READ;
         case PIPE_TIMEOUT:
         case PIPE_LOST:
-            if (!finish_oldest(loop, error))
+            if (!finish_oldest(loop, error) && !renew(loop, error))
                 return APP_END_FAILED;
             continue;
         case PIPE_FRAME:
             break;
         }
         taken++;
-        bool good = feed(loop, &frame, error);
+        bool good = feed(loop, &frame, error) || (renew(loop, error) && feed(loop, &frame, error));
         pipe_frame_release(&frame);
         if (!good)
             return APP_END_FAILED;
@@ -363,14 +376,15 @@ static enum app_end run(struct app_loop *loop, struct segman_error *error)
 enum app_end app_loop_run(struct app_loop *loop, struct segman_error *error)
 {
     int64_t start = g_get_monotonic_time();
-    struct segman_error late;
+    struct segman_error late, scratch;
 
+    if (!error)
+        error = &scratch;
     app_progress_init(&loop->progress, !loop->params.options->no_progress, expected_frames(loop));
     loop->report.end = run(loop, error);
     if (loop->report.end != APP_END_FAILED && !drain(loop, &late)) {
         loop->report.end = APP_END_FAILED;
-        if (error)
-            *error = late;
+        *error = late;
     }
     loop->report.elapsed = seconds_since(start);
     app_progress_finish(&loop->progress, loop->report.frames);

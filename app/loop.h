@@ -47,6 +47,8 @@ struct app_loop_params {
     bool (*first)(void *user, struct segman_session *session,
                   struct segman_error *error); /**< after the first frame, nothing else in flight */
     app_deliver_fn deliver;
+    /** After a loss of the device: sets another one up, or says that it cannot be; NULL: a loss is the end. */
+    bool (*renew)(void *user, struct segman_error *error);
     void *user;
 };
 
@@ -62,6 +64,7 @@ struct app_loop_report {
     enum app_end end;
     uint64_t frames, dropped;
     uint64_t skipped; /**< still frames that have the labels of the one before */
+    uint64_t lost;    /**< in flight when the device was lost */
     double elapsed;
     double read, upload, wait, deliver;
     GArray *gpu_ms;  /**< double, one a frame */

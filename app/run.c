@@ -139,6 +139,13 @@ static enum app_verdict deliver(void *user, const struct app_delivery *frame, st
     return app_output_deliver(((struct run *)user)->files, frame, error);
 }
 
+static bool renew(void *user, struct segman_error *error)
+{
+    struct run *run = user;
+
+    return app_engine_lost(&run->engine, error) && app_engine_renew(&run->engine, run->options, NULL, error);
+}
+
 static struct app_loop *make_loop(struct run *run, struct segman_error *error)
 {
     struct app_loop_params params = {
@@ -153,6 +160,7 @@ static struct app_loop *make_loop(struct run *run, struct segman_error *error)
         .n_taps = g_strv_length(run->taps),
         .first = dump_all,
         .deliver = deliver,
+        .renew = renew,
         .user = run,
     };
 
@@ -237,7 +245,7 @@ static int end_code(const struct run *run)
     }
     if (!report->frames)
         return APP_EXIT_INPUT;
-    return run->corrupt || report->dropped ? APP_EXIT_PARTIAL : APP_EXIT_DONE;
+    return run->corrupt || report->dropped || (report->lost && !run->live) ? APP_EXIT_PARTIAL : APP_EXIT_DONE;
 }
 
 static void report_end(const struct run *run)
@@ -252,6 +260,8 @@ static void report_end(const struct run *run)
     if (run->live)
         app_log(SEGMAN_LOG_INFO, "live: %" G_GUINT64_FORMAT " frames came, %" G_GUINT64_FORMAT " gave way to newer ones, lost %u times",
                 run->state.received, run->state.replaced, run->state.losses);
+    if (report->lost)
+        app_log(SEGMAN_LOG_WARNING, "frames lost with the GPU: %" G_GUINT64_FORMAT, report->lost);
     if (report->dropped)
         app_log(SEGMAN_LOG_WARNING, "%" G_GUINT64_FORMAT " frames did not fit the output and were left out", report->dropped);
     if (!report->frames && report->end == APP_END_INPUT)

@@ -42,6 +42,7 @@ static bool open_engine(struct app_window *w)
     if (!app_display_open(&w->display, title, &w->error) || !app_engine_init_window(&w->engine, w->options, &w->display.surface, &w->error))
         return app_window_fail(w, APP_EXIT_INIT);
     w->style = w->engine.look.style;
+    w->blocking = segman_context_device(w->engine.context)->type == SEGMAN_DEVICE_CPU;
     return true;
 }
 
@@ -67,17 +68,22 @@ static void show_window(struct app_window *w)
     app_display_show(&w->display, (uint32_t)(columns * w->format.width * par), w->format.height, w->options->fullscreen);
 }
 
-static bool open_presenter(struct app_window *w)
+bool app_window_present(struct app_window *w)
 {
     struct segman_presenter_params params = {.vsync = (enum segman_vsync)w->options->vsync};
 
-    show_window(w);
-    SDL_PumpEvents(); /* the size that the window manager has given it */
     app_display_size(&w->display, &params.width, &params.height);
     w->presenter = segman_presenter_create(w->engine.context, &params, &w->error);
     if (!w->presenter || !segman_presenter_attach(w->presenter, w->session, &w->error))
         return app_window_fail(w, APP_EXIT_INIT);
     return window_resize(w);
+}
+
+static bool open_presenter(struct app_window *w)
+{
+    show_window(w);
+    SDL_PumpEvents(); /* the size that the window manager has given it */
+    return app_window_present(w);
 }
 
 static bool open_reader(struct app_window *w)
@@ -128,17 +134,19 @@ bool app_window_open(struct app_window *w, const struct app_options *options)
 /* The GPU is waited for in window_play(), which then comes back soon; without work there, events end the wait. */
 static int wait_ms(const struct app_window *w)
 {
-    if (window_in_flight(w) || w->changed)
-        return 0;
-    if ((w->ready.valid || w->has_held) && !w->paused)
+    bool to_draw = w->changed && window_may_draw(w);
+
+    if ((w->ready.valid || w->has_held) && !w->paused && !to_draw)
         return 2;
+    if (window_in_flight(w) || to_draw)
+        return 0;
     return w->paused || w->still ? 50 : 10;
 }
 
 bool app_window_round(struct app_window *w)
 {
     window_events(w, wait_ms(w));
-    if (w->quit || !window_play(w) || !window_draw(w))
+    if ((w->quit || !window_play(w) || !window_draw(w)) && !window_recover(w))
         return false;
     if (app_signals_received()) {
         w->exit_code = APP_EXIT_SIGNAL;

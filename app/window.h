@@ -7,6 +7,7 @@
  *   window_events.c  keys, mouse, the window itself
  *   window_draw.c    overlays and drawing
  *   window_save.c    screenshots and recording
+ *   window_lost.c    a device that is lost and set up again
  *   display.c        SDL's window and Vulkan surface
  *   osd.c            the figures and their text
  *
@@ -76,12 +77,14 @@ struct app_window {
     struct window_ticket tickets[WINDOW_SLOTS];
     struct window_frame shown, ready;
     struct app_read held; /* taken from the reader, not yet submitted */
-    bool has_held;
+    struct app_read kept; /* a still's only frame */
+    bool has_held, has_kept;
     uint64_t submitted, finished;
     uint32_t era, oldest_era; /* of the frame last submitted; older ones are not shown */
     struct window_clock clock;
     uint32_t picture; /* slot that is seen: with --sync latest the newest one, whose labels are still to come */
     bool latest;      /* --sync latest */
+    bool blocking;    /* a CPU driver presents when its queue is done: nothing is drawn, and no key kept waiting, behind the network */
     double lead_ms;   /* from submission to result, running mean */
     int64_t fed;      /* when a frame was last submitted */
 
@@ -122,6 +125,8 @@ bool app_window_open(struct app_window *window, const struct app_options *option
 /** Events, frames and drawing, once, as far as possible now; false: it is to be closed. */
 bool app_window_round(struct app_window *window);
 void app_window_close(struct app_window *window);
+/** Makes the presenter for the session, and places everything in the window. */
+bool app_window_present(struct app_window *window);
 /** Ends the loop because of window->error. Returns false. */
 bool app_window_fail(struct app_window *window, int exit_code);
 
@@ -132,9 +137,17 @@ bool window_play(struct app_window *w);
 void window_pause(struct app_window *w, bool paused);
 void window_step(struct app_window *w);
 void window_seek(struct app_window *w, int64_t by_ns);
+bool window_can_seek(const struct app_window *w);
+void window_seek_to(struct app_window *w, int64_t at_ns);
 /** Waits a little for the GPU, where something is in flight. */
 bool window_in_flight(const struct app_window *w);
+/** Whether a draw would come back soon. */
+bool window_may_draw(const struct app_window *w);
 void window_drop_all(struct app_window *w);
+
+/* ---- window_lost.c */
+/** After a failure: true where it was a lost device and all of it is there again. */
+bool window_recover(struct app_window *w);
 
 /* ---- window_events.c */
 void window_events(struct app_window *w, int wait_ms);

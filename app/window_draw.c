@@ -274,7 +274,7 @@ bool window_draw(struct app_window *w)
     int64_t start = g_get_monotonic_time();
     struct segman_present what = window_present(w);
 
-    if (w->minimised)
+    if (w->minimised || !window_may_draw(w))
         return true;
     if (!w->changed && start - w->drawn < REFRESH && !(w->message_until && start >= w->message_until))
         return true;

@@ -37,7 +37,7 @@ bool window_session(struct app_window *w, const struct segman_frame_format *form
         .confidence = true,
         .present = true,
     };
-    if (!w->still)
+    if (!w->still && pipe_source_info(w->source)->kind != PIPE_KIND_IMAGES)
         app_engine_temporal(w->options, &w->params);
     w->session = app_engine_session(&w->engine, w->options, &w->params, &w->error);
     if (!w->session || (w->presenter && !segman_presenter_attach(w->presenter, w->session, &w->error)))
@@ -49,6 +49,11 @@ bool window_session(struct app_window *w, const struct segman_frame_format *form
 bool window_in_flight(const struct app_window *w)
 {
     return w->session && segman_session_in_flight(w->session) > 0;
+}
+
+bool window_may_draw(const struct app_window *w)
+{
+    return !w->blocking || !window_in_flight(w);
 }
 
 /* ---- time -------------------------------------------------------------------------------------------- */
@@ -81,6 +86,14 @@ static void release_held(struct app_window *w)
     w->has_held = false;
 }
 
+/* A still has no other frame, should the device be lost. */
+static void keep_held(struct app_window *w)
+{
+    w->kept = w->held;
+    w->has_kept = true;
+    w->has_held = false;
+}
+
 static uint32_t in_use(const struct app_window *w)
 {
     return segman_session_in_flight(w->session) + w->shown.valid + w->ready.valid;
@@ -90,7 +103,7 @@ static bool may_feed(const struct app_window *w)
 {
     uint32_t flying = segman_session_in_flight(w->session);
 
-    if (w->fed_all || flying >= (w->latest ? 1 : WINDOW_FLIGHT) || in_use(w) >= WINDOW_SLOTS)
+    if (w->fed_all || flying >= (w->latest || w->blocking ? 1 : WINDOW_FLIGHT) || in_use(w) >= WINDOW_SLOTS)
         return false;
     return !w->paused || w->steps > flying + w->ready.valid;
 }
@@ -198,12 +211,14 @@ static int feed_one(struct app_window *w)
         app_log(SEGMAN_LOG_INFO, "frames are %ux%u from now on", w->held.frame.format.width, w->held.frame.format.height);
         if (!window_session(w, &w->held.frame.format))
             return -1;
-        w->submitted = 0;
     }
     if (too_early(w, g_get_monotonic_time()))
         return 0;
     bool good = submit(w);
-    release_held(w);
+    if (good && w->still)
+        keep_held(w);
+    else
+        release_held(w);
     return good ? 1 : -1;
 }
 
@@ -300,7 +315,7 @@ static void check_end(struct app_window *w, int64_t now)
 
 bool window_play(struct app_window *w)
 {
-    bool idle = !w->changed && !w->ready.valid;
+    bool idle = (!w->changed || !window_may_draw(w)) && !w->ready.valid;
     int fed;
 
     note_captures(w);
@@ -333,15 +348,15 @@ void window_step(struct app_window *w)
     w->steps++;
 }
 
-void window_seek(struct app_window *w, int64_t by_ns)
+bool window_can_seek(const struct app_window *w)
+{
+    return !w->record && !w->still && pipe_source_info(w->source)->kind != PIPE_KIND_LIVE;
+}
+
+void window_seek_to(struct app_window *w, int64_t at)
 {
     const struct pipe_source_info *info = pipe_source_info(w->source);
-    int64_t at = (w->shown.valid ? w->shown.ticket.pts_ns : 0) + by_ns;
 
-    if (w->record || info->kind == PIPE_KIND_LIVE || w->still) {
-        window_say(w, w->record ? "no seeking while recording" : "this input cannot be sought");
-        return;
-    }
     if (info->duration_ns > 0)
         at = MIN(at, MAX(info->duration_ns - frame_ns(w), 0));
     w->oldest_era = app_reader_seek(w->reader, MAX(at, 0));
@@ -351,7 +366,18 @@ void window_seek(struct app_window *w, int64_t by_ns)
     w->steps = w->paused ? 1 : 0;
 }
 
+void window_seek(struct app_window *w, int64_t by_ns)
+{
+    if (window_can_seek(w))
+        window_seek_to(w, (w->shown.valid ? w->shown.ticket.pts_ns : 0) + by_ns);
+    else
+        window_say(w, w->record ? "no seeking while recording" : "this input cannot be sought");
+}
+
 void window_drop_all(struct app_window *w)
 {
     release_held(w);
+    if (w->has_kept)
+        pipe_frame_release(&w->kept.frame);
+    w->has_kept = false;
 }

@@ -26,7 +26,7 @@ static bool check_permission(const struct pipe_device *device, struct segman_err
     if (strcmp(device->api, "v4l2") || !device->path || !access(device->path, R_OK | W_OK) || errno != EACCES)
         return true;
     group = stat(device->path, &st) ? NULL : getgrgid(st.st_gid);
-    return segman_fail(error, SEGMAN_ERROR_IO,
+    return segman_fail(error, SEGMAN_ERROR_UNSUPPORTED,
                        "no permission to open the camera %s: it takes the group %s (sudo usermod -aG %s %s, then log in again)",
                        device->path, group ? group->gr_name : "video", group ? group->gr_name : "video", g_get_user_name());
 }

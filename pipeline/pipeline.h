@@ -55,8 +55,9 @@ struct pipe_source_params {
     uint32_t camera_rate;                 /**< frames a second, likewise; 0: 30 */
     uint32_t latency_ms;                  /**< for how long packets of a network stream may be put in order; 0: 100 */
     double reconnect_s;                   /**< for how long a lost source is retried; 0: 60; INFINITY: for ever; negative: not at all */
-    double stall_s;                       /**< a source is lost after so long without a frame; 0: 5, and at least ten frames' time */
-    int (*cancelled)(void);               /**< polled while opening: not 0 gives up; NULL: never. Not kept after pipe_source_open. */
+    double first_s; /**< for how long a first connection that fails is tried again; 0: not at all; INFINITY: for ever. HTTP files too */
+    double stall_s; /**< a source is lost after so long without a frame; 0: 5, and at least ten frames' time */
+    int (*cancelled)(void); /**< polled while opening: not 0 gives up; NULL: never. Not kept after pipe_source_open. */
 };
 
 struct pipe_source;

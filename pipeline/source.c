@@ -2,6 +2,7 @@
 /* The public source: one decoder for a video, one after the other for a sequence of images, a live source for what never ends. */
 #include "decoder.h"
 #include "live.h"
+#include "patience.h"
 
 #include <math.h>
 #include <string.h>
@@ -173,6 +174,26 @@ static bool open_video(struct pipe_source *s, const struct pipe_source_params *w
     return s->live != NULL;
 }
 
+/** A server that starts later, a camera that is plugged in later or still in use: what is wrong in itself stays wrong. */
+static bool may_come(const struct pipe_source *s, const struct segman_error *error)
+{
+    bool remote = s->input.live || gst_uri_has_protocol(s->input.uri, "http") || gst_uri_has_protocol(s->input.uri, "https");
+    return remote && error->status == SEGMAN_ERROR_IO;
+}
+
+static bool open_patiently(struct pipe_source *s, const struct pipe_source_params *params, struct segman_error *error)
+{
+    struct pipe_patience patience = {.limit_s = params->first_s, .cancelled = params->cancelled};
+
+    while (!open_video(s, params, error))
+        if (!may_come(s, error) || !pipe_patience_again(&patience, error))
+            return false;
+    if (patience.failed_us)
+        pipe_log(SEGMAN_LOG_WARNING, "%s is there after %.1f seconds", s->input.name,
+                 (double)(g_get_monotonic_time() - patience.failed_us) / G_USEC_PER_SEC);
+    return true;
+}
+
 struct pipe_source *pipe_source_open(const struct pipe_source_params *params, struct segman_error *error)
 {
     struct pipe_source *s = g_new0(struct pipe_source, 1);
@@ -187,7 +208,7 @@ struct pipe_source *pipe_source_open(const struct pipe_source_params *params, st
     s->image_fps = params->image_fps > 0 ? params->image_fps : 25;
     if (!pipe_input_probe(&s->input, params->input, error))
         goto fail;
-    if (!(s->input.files ? open_next_image(s, error) : open_video(s, params, error)))
+    if (!(s->input.files ? open_next_image(s, error) : open_patiently(s, params, error)))
         goto fail;
     if (!describe(s, error))
         goto fail;

@@ -21,12 +21,14 @@ layout(constant_id = 5) const uint TILE = 32;  // a multiple of SPLIT * CHUNK
 layout(constant_id = 6) const uint CHUNK = 4;  // keys between two looks at the maximum
 layout(constant_id = 7) const uint POOL = 1;   // at least TILE * 2 * D4
 layout(constant_id = 8) const bool ENLARGED = false; // N >= side^2
+layout(constant_id = 9) const bool RESIDUAL = false;
 #include "flash.glsl"
 
 layout(std430, binding = 0) readonly buffer X { QUAD x[]; };  // (N, 3C): q (scaled), k
 layout(std430, binding = 1) readonly buffer V { QUAD v[]; };  // (N, C)
 layout(std430, binding = 2) writeonly buffer Y { QUAD y[]; }; // (N, C)
 layout(std430, binding = 3) readonly buffer Bias { float bias[]; }; // (heads, side^2, N): column, query
+layout(std430, binding = 4) readonly buffer R { QUAD r[]; };  // (N, C): added to the result
 layout(push_constant) uniform Push { attention_push p; };
 
 shared vec4 tap_weight[TILE];
@@ -152,8 +154,12 @@ void main()
         uint n = first + k * LANES;
         if (part != 0 || n >= p.tokens)
             continue;
-        [[unroll]] for (uint j = 0; j < D4; j++)
-            y[p.out_offset + n * p.out_stride + head * D4 + j] = store_quad(flash_result(k, j));
+        [[unroll]] for (uint j = 0; j < D4; j++) {
+            vec4 sum = flash_result(k, j);
+            if (RESIDUAL)
+                sum += load_quad(r[p.r_offset + n * p.r_stride + head * D4 + j]);
+            y[p.out_offset + n * p.out_stride + head * D4 + j] = store_quad(sum);
+        }
         if (p.pad == 1 && head == 0)
             y[p.out_offset + n * p.out_stride + p.quads] = store_quad(vec4(0.0));
     }

@@ -62,10 +62,9 @@ QUAD residual(uint m, uint n)
     return RESIDUAL != 0 && n < p.rq ? r[m * p.r_stride + p.r_offset + n] : QUAD(0);
 }
 
-// Quad n of pixel m from its sums.
-QUAD finished(uint m, uint n, vec4 v, vec4 bias, QUAD r)
+// Quad n of pixel m from its sums with the bias.
+QUAD finished(uint m, uint n, vec4 v, QUAD r)
 {
-    v += bias;
     if (ROPE != 0 && n < 2 * p.turn_quads) {
         uint t = 2 * (n % ROPE);
         v = vec4(rotate(v.xy, turn(t, m)), rotate(v.zw, turn(t + 1, m)));
@@ -78,10 +77,17 @@ QUAD finished(uint m, uint n, vec4 v, vec4 bias, QUAD r)
     return store_quad(v);
 }
 
+// Writes quad n of pixel m from its sums with the bias; with the residual or without, because it is in the sums already.
+void write_quad(uint m, uint n, vec4 v, bool add)
+{
+    if (m < p.m && n < p.n_store)
+        y[m * p.y_stride + p.y_offset + n] = finished(m, n, v, add ? residual(m, n) : QUAD(0));
+}
+
 void epilogue(uint m, uint n, vec4 v)
 {
     if (m < p.m && n < p.n_store)
-        y[m * p.y_stride + p.y_offset + n] = finished(m, n, v, param(n), residual(m, n));
+        write_quad(m, n, v + param(n), true);
 }
 
 #endif

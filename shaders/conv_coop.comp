@@ -166,7 +166,7 @@ void finish(part at)
         QUAD result[TRIPS];
         [[unroll]] for (uint t = 0; t < TRIPS; t++) {
             uint e = at.lane + t * LANES;
-            result[t] = finished(min(at.m + i * M + e / QUADS, p.m - 1), at.n + e % QUADS, v[t], bias[t], added[i * TRIPS + t]);
+            result[t] = finished(min(at.m + i * M + e / QUADS, p.m - 1), at.n + e % QUADS, v[t] + bias[t], added[i * TRIPS + t]);
         }
         [[unroll]] for (uint t = 0; t < TRIPS; t++) {
             uint e = at.lane + t * LANES, m = at.m + i * M + e / QUADS, n = at.n + e % QUADS;

@@ -176,6 +176,7 @@ struct natten_coop_push {
 struct attention_push {
     uint qkv_stride, qkv_offset;
     uint v_stride, v_offset;
+    uint r_stride, r_offset; /* residual */
     uint out_stride, out_offset;
     uint tokens; /* N = H W */
     uint quads;  /* C / 4 */

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Installs Debian packages (12 and 13 alike), as root or through sudo; does nothing where all are there.
-#   tools/deps.sh [library|app|test|chroot]...      default: library app
+#   tools/deps.sh [library|app|test|apptest|chroot]...      default: library app
 #   tools/deps.sh --list [GROUP]...                 prints the packages instead
 # shellcheck disable=SC2034 # the groups are read by their names
 set -euo pipefail
@@ -36,12 +36,25 @@ app=(
     libsdl2-dev
 )
 
-# what the tests use besides
+# what the tests use besides; the libraries are for linking libzip statically
 test=(
     clang-format
     g++
+    libbz2-dev
     libcunit1-dev
+    liblzma-dev
+    libssl-dev
+    libzstd-dev
     vulkan-validationlayers
+)
+
+# what the program's own tests use besides: an X server without a screen, a stream's server
+apptest=(
+    gstreamer1.0-tools
+    libgstrtspserver-1.0-dev
+    libx11-dev
+    xauth
+    xvfb
 )
 
 # what tools/trixie.sh uses
@@ -56,9 +69,9 @@ groups=()
 for argument in "$@"; do
     case $argument in
     --list) list_only=yes ;;
-    library | app | test | chroot) groups+=("$argument") ;;
+    library | app | test | apptest | chroot) groups+=("$argument") ;;
     *)
-        echo "tools/deps.sh: \"$argument\" is not one of library, app, test, chroot, --list" >&2
+        echo "tools/deps.sh: \"$argument\" is not one of library, app, test, apptest, chroot, --list" >&2
         exit 1
         ;;
     esac

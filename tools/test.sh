@@ -9,7 +9,7 @@ if [ "${1:-}" = --build ]; then
     build=$2
     shift 2
 fi
-tools/deps.sh library app test
+tools/deps.sh library app test apptest
 [ -e "$build/build.ninja" ] || meson setup "$build"
 ninja -C "$build"
 rm -f "$build/meson-logs/testlog.json"

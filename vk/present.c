@@ -7,7 +7,7 @@
 
 #include "context.h"
 
-#define ACQUIRE_NS 100000000ull /* a hidden window may give no image for long: it is tried again later */
+#define ACQUIRE_NS 20000000ull /* a hidden window may give no image for long: it is tried again later */
 #define WAIT_NS    60000000000ull
 
 _Static_assert(PRESENT_OVERLAYS == SEGMAN_PRESENTER_OVERLAYS, "the shader's count");

@@ -12,7 +12,8 @@
  *             one arena for all activations, recorded command buffers, one per slot
  *   slot      a frame in flight: mapped input planes, mapped results
  *
- * A frame costs one queue submission; nothing is allocated and no descriptor is written per frame.
+ * A frame costs one queue submission (three where its transfers run beside other frames' passes); nothing is allocated and no
+ * descriptor is written per frame.
  *
  *   segman_session_begin()   -> a free slot's mapped input planes, to be filled by the caller
  *   segman_session_submit()  -> the GPU starts (converts, resizes, segments, blends)
@@ -313,9 +314,14 @@ struct segman_result {
     uint32_t slot;             /**< of this frame, for segman_presenter_draw() */
     struct segman_planes view; /**< in view_format; all NULL for SEGMAN_VIEW_NONE */
     uint32_t view_width, view_height;
-    bool skipped;  /**< with skip_still: the frame was still, the network did not run; taps are those of the last run */
-    float change;  /**< with skip_still: the largest difference of a cell in 8-bit levels; 1e30: there was nothing to compare with */
-    double gpu_ms; /**< from the first to the last pass of the frame, by timestamps; 0 where the device has none */
+    bool skipped; /**< with skip_still: the frame was still, the network did not run; taps are those of the last run */
+    float change; /**< with skip_still: the largest difference of a cell in 8-bit levels; 1e30: there was nothing to compare with */
+    /**
+     * By timestamps; 0 where the device has none. From the frame in GPU memory to labels and view in GPU memory: colour, resizing,
+     * network, label map, view.
+     */
+    double gpu_ms;
+    double upload_ms, read_back_ms; /**< the copies before and after that; they may run beside other frames' passes */
 };
 
 /**

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A session: the lowered network and the frame program, recorded once into a command list per slot.
+ * A session: the lowered network and the frame program, recorded once into the command lists of each slot.
  * Slots are used in turn; four counters tell what each one does:
  *   released <= waited <= submitted <= released + slots
  */
@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "context.h"
+#include "lists.h"
 #include "net/tuning.h"
 #include "session.h"
 
@@ -22,8 +23,9 @@ struct segman_session {
     struct segman_session_params params; /* taps is not kept */
     struct net_program *net;
     struct frame_program *frame;
-    struct gpu_commands *commands[SEGMAN_MAX_SLOTS];
+    struct slot_lists lists[SEGMAN_MAX_SLOTS];
     struct gpu_commands *preview[SEGMAN_MAX_SLOTS]; /* with params.present: the picture alone */
+    bool beside[GPU_QUEUES];                        /* which parts of a frame are lists of their own */
     uint64_t user[SEGMAN_MAX_SLOTS];
     uint64_t submitted, waited, released;
     uint32_t last_slot;            /* of the last waited frame */
@@ -82,6 +84,18 @@ static bool build_network(struct segman_session *s, const struct segman_session_
     return s->net != NULL;
 }
 
+/*
+ * Transfers overlap with other frames' networks where there are several slots and the device has queues for them. What a
+ * presenter draws it reads from the slot's own frame: uploads wait for it on the main queue.
+ */
+static void choose_queues(struct segman_session *s)
+{
+    const struct gpu_caps *caps = gpu_caps(s->gpu);
+    bool overlap = s->params.slots > 1 && !caps->unified_memory;
+    s->beside[GPU_QUEUE_UPLOAD] = overlap && !s->params.present && caps->beside[GPU_QUEUE_UPLOAD];
+    s->beside[GPU_QUEUE_READBACK] = overlap && caps->beside[GPU_QUEUE_READBACK];
+}
+
 static void on_recorded(void *user, struct gpu_commands *commands, const struct net_pass *pass, bool barrier);
 
 static bool build_frames(struct segman_session *s, uint32_t crop_w, uint32_t crop_h, struct segman_error *error)
@@ -113,6 +127,8 @@ static bool build_frames(struct segman_session *s, uint32_t crop_w, uint32_t cro
                                         .still_threshold = p->still_threshold,
                                         .net_passes = (uint32_t)net_program_passes(s->net, &pass),
                                         .keep = p->present,
+                                        .own_uploads = s->beside[GPU_QUEUE_UPLOAD],
+                                        .own_read_backs = s->beside[GPU_QUEUE_READBACK],
                                         .recorded = on_recorded,
                                         .user = s};
     s->frame = frame_program_create(s->gpu, &params, error);
@@ -155,13 +171,14 @@ static void record_network(struct segman_session *s, struct gpu_commands *comman
         on_recorded(s, commands, &pass[i], gpu_commands_pass(commands, pass[i].pass));
 }
 
-static bool record_slot(struct segman_session *s, uint32_t slot, struct segman_error *error)
+static void record_upload(void *user, uint32_t slot, struct gpu_commands *c)
 {
-    struct gpu_commands *c = s->commands[slot];
-    if (!gpu_commands_begin(c, error))
-        return false;
-    gpu_commands_serial(c, s->params.profile);
-    gpu_commands_timer(c);
+    frame_record_upload(((struct segman_session *)user)->frame, slot, c);
+}
+
+static void record_frame(void *user, uint32_t slot, struct gpu_commands *c)
+{
+    struct segman_session *s = user;
     frame_record_decision(s->frame, slot, c);
     for (uint32_t crop = 0; crop < frame_program_crops(s->frame); crop++) {
         frame_record_input(s->frame, slot, c, crop);
@@ -169,8 +186,18 @@ static bool record_slot(struct segman_session *s, uint32_t slot, struct segman_e
         frame_record_crop(s->frame, slot, c, crop);
     }
     frame_record_output(s->frame, slot, c);
-    gpu_commands_timer(c);
-    if (!gpu_commands_end(c, error))
+}
+
+static void record_read_back(void *user, uint32_t slot, struct gpu_commands *c)
+{
+    frame_record_read_back(((struct segman_session *)user)->frame, slot, c);
+}
+
+static bool record_slot(struct segman_session *s, uint32_t slot, struct segman_error *error)
+{
+    static const slot_record_fn record[GPU_QUEUES] = {
+        [GPU_QUEUE_UPLOAD] = record_upload, [GPU_QUEUE_MAIN] = record_frame, [GPU_QUEUE_READBACK] = record_read_back};
+    if (!slot_lists_record(&s->lists[slot], record, s, slot, s->params.profile, error))
         return false;
     return !s->out_of_memory || segman_fail(error, SEGMAN_ERROR_MEMORY, "Out of memory");
 }
@@ -187,12 +214,10 @@ static bool create_commands(struct segman_session *s, struct segman_error *error
 {
     const struct net_pass *pass;
     size_t per_crop = net_program_passes(s->net, &pass) + 8;
-    uint32_t timers = 2 + (s->params.profile ? (uint32_t)(per_crop * frame_program_crops(s->frame)) + 16 : 0);
-    for (uint32_t i = 0; i < s->params.slots; i++) {
-        s->commands[i] = gpu_commands_create(s->gpu, timers, error);
-        if (!s->commands[i])
+    uint32_t timers = s->params.profile ? (uint32_t)(per_crop * frame_program_crops(s->frame)) + 16 : 0;
+    for (uint32_t i = 0; i < s->params.slots; i++)
+        if (!slot_lists_create(&s->lists[i], s->gpu, s->beside, timers, error))
             return false;
-    }
     return true;
 }
 
@@ -234,6 +259,7 @@ struct segman_session *segman_session_create(struct segman_model *model, const s
     uint32_t w = params->crop && params->crop < params->net_width ? params->crop : params->net_width;
     uint32_t h = params->crop && params->crop < params->net_height ? params->crop : params->net_height;
     s->listing = true;
+    choose_queues(s);
     if (!build_network(s, params, w, h, error) || !build_frames(s, w, h, error) || !create_commands(s, error) || !record_slot(s, 0, error))
         goto fail;
     s->listing = false;
@@ -272,7 +298,7 @@ static uint64_t patience(const struct segman_session *s)
 static bool wait_idle(struct segman_session *s, struct segman_error *error)
 {
     for (uint32_t i = 0; i < s->params.slots; i++)
-        if (s->commands[i] && !gpu_commands_wait(s->commands[i], patience(s), error))
+        if (!slot_lists_wait(&s->lists[i], patience(s), error))
             return false;
     return true;
 }
@@ -283,7 +309,7 @@ void segman_session_destroy(struct segman_session *s)
         return;
     wait_idle(s, NULL);
     for (uint32_t i = 0; i < SEGMAN_MAX_SLOTS; i++) {
-        gpu_commands_destroy(s->commands[i]);
+        slot_lists_destroy(&s->lists[i]);
         gpu_commands_destroy(s->preview[i]);
     }
     frame_program_destroy(s->frame);
@@ -337,7 +363,7 @@ bool segman_session_submit(struct segman_session *s, uint64_t user, struct segma
     if (s->submitted - s->released >= s->params.slots)
         return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "A frame must be begun before it is submitted");
     frame_prepare(s->frame, slot);
-    if (!gpu_commands_submit(s->commands[slot], error))
+    if (!slot_lists_submit(&s->lists[slot], patience(s), error))
         return false;
     s->user[slot] = user;
     s->submitted++;
@@ -347,17 +373,18 @@ bool segman_session_submit(struct segman_session *s, uint64_t user, struct segma
 bool segman_session_wait(struct segman_session *s, uint64_t timeout_ns, struct segman_result *result, struct segman_error *error)
 {
     uint32_t slot = (uint32_t)(s->waited % s->params.slots);
-    struct gpu_commands *c = s->commands[slot];
+    struct slot_lists *lists = &s->lists[slot];
     if (s->waited == s->submitted)
         return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "No frame is in flight");
-    if (!gpu_commands_wait(c, timeout_ns == UINT64_MAX ? patience(s) : timeout_ns, error))
+    if (!slot_lists_wait(lists, timeout_ns == UINT64_MAX ? patience(s) : timeout_ns, error))
         return false;
     s->waited++;
     s->last_slot = slot;
     *result = (struct segman_result){.user = s->user[slot], .slot = slot};
     frame_result(s->frame, slot, result);
-    uint32_t last = s->params.profile ? (uint32_t)s->n_passes + 1 : 1;
-    result->gpu_ms = gpu_commands_time(c, last);
+    result->gpu_ms = slot_lists_time(lists, GPU_QUEUE_MAIN);
+    result->upload_ms = slot_lists_time(lists, GPU_QUEUE_UPLOAD);
+    result->read_back_ms = slot_lists_time(lists, GPU_QUEUE_READBACK);
     return true;
 }
 
@@ -411,9 +438,7 @@ bool segman_session_pass(const struct segman_session *s, size_t i, struct segman
     if (i >= s->n_passes)
         return false;
     *info = s->pass[i];
-    const struct gpu_commands *c = s->commands[s->last_slot];
-    if (s->params.profile)
-        info->ms = gpu_commands_time(c, (uint32_t)i + 1) - gpu_commands_time(c, (uint32_t)i);
+    info->ms = slot_lists_pass_time(&s->lists[s->last_slot], (uint32_t)i);
     return true;
 }
 

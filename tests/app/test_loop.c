@@ -3,7 +3,7 @@
 
 #include "app/loop.h"
 
-#include <CUnit/Basic.h>
+#include "../runner.h"
 #include <string.h>
 
 static struct app_engine engine;
@@ -43,6 +43,17 @@ static bool on_first(void *user, struct segman_session *session, struct segman_e
     return true;
 }
 
+/* Another device, once. */
+static bool renewable;
+static unsigned renewals;
+
+static bool renew(void *user, struct segman_error *error)
+{
+    (void)user;
+    (void)error;
+    return ++renewals == 1;
+}
+
 static void reset(void)
 {
     fake_reset();
@@ -51,6 +62,8 @@ static void reset(void)
     memset(&seen, 0, sizeof seen);
     seen.order = g_string_new(NULL);
     seen.pts_right = true;
+    renewable = false;
+    renewals = 0;
     options.frames = 0;
     options.smooth = 0;
     options.skip_still = -1;
@@ -65,6 +78,7 @@ static struct app_loop *make(bool legend, struct segman_error *error)
         .legend = legend,
         .first = on_first,
         .deliver = deliver,
+        .renew = renewable ? renew : NULL,
     };
 
     return app_loop_create(&params, error);
@@ -170,6 +184,39 @@ static void device_lost(void)
     fake.fail_create = true;
     CU_ASSERT_PTR_NULL(make(false, &error));
     CU_ASSERT_EQUAL(error.status, SEGMAN_ERROR_DEVICE_MEMORY);
+}
+
+/* The frame that is read stays, those in flight are lost; a second loss ends it. */
+static void device_renewed(void)
+{
+    struct segman_error error;
+
+    reset();
+    renewable = true;
+    fake.fail_submit = 6;
+    struct app_loop_report report = run(false, &error);
+    CU_ASSERT_EQUAL(report.end, APP_END_INPUT);
+    CU_ASSERT_EQUAL(report.frames + report.lost, 10);
+    CU_ASSERT(report.lost >= 1 && report.lost <= 2);
+    CU_ASSERT_EQUAL(fake.sessions, 2);
+    CU_ASSERT_TRUE(g_str_has_suffix(seen.order->str, "5 6 7 8 9 "));
+
+    reset();
+    renewable = true;
+    renewals = 1;
+    fake.fail_submit = 6;
+    report = run(false, &error);
+    CU_ASSERT_EQUAL(report.end, APP_END_FAILED);
+    CU_ASSERT_EQUAL(error.status, SEGMAN_ERROR_DEVICE_LOST);
+
+    reset();
+    renewable = true;
+    fake.info.kind = PIPE_KIND_LIVE;
+    fake.pause_every = 2;
+    fake.fail_wait = 4;
+    report = run(false, &error);
+    CU_ASSERT_EQUAL(report.end, APP_END_INPUT);
+    CU_ASSERT_EQUAL(report.frames + report.lost, 10);
 }
 
 static void input_breaks(void)
@@ -278,6 +325,7 @@ int main(void)
         {"no frames", no_frames},
         {"format changes", new_format},
         {"device lost", device_lost},
+        {"device lost and renewed", device_renewed},
         {"input breaks", input_breaks},
         {"consumer", consumer},
         {"live", live},
@@ -285,8 +333,7 @@ int main(void)
         {"video with legend", video_legend},
         CU_TEST_INFO_NULL,
     };
-    CU_SuiteInfo suites[] = {{.pName = "loop", .pTests = tests}, CU_SUITE_INFO_NULL};
-    unsigned failed = 1;
+    int failed;
 
     app_options_init(&options);
     options.no_progress = true;
@@ -294,15 +341,10 @@ int main(void)
     struct app_look_params look = {.model = "synthetic", .classes = 4, .opacity = 0.5};
     if (!engine.model || !app_look_init(&engine.look, &look, NULL) || !app_netsize_parse(&engine.size, NULL, APP_MODE_WHOLE, NULL))
         return 1;
-    if (CU_initialize_registry() != CUE_SUCCESS || CU_register_suites(suites) != CUE_SUCCESS)
-        return 1;
-    CU_basic_set_mode(CU_BRM_NORMAL);
-    if (CU_basic_run_tests() == CUE_SUCCESS && CU_get_number_of_tests_run() > 0)
-        failed = CU_get_number_of_tests_failed();
-    CU_cleanup_registry();
+    failed = runner_run("loop", tests);
     app_look_finish(&engine.look);
     segman_model_destroy(engine.model);
     g_string_free(fake.diary, TRUE);
     g_string_free(seen.order, TRUE);
-    return failed ? 1 : 0;
+    return failed;
 }

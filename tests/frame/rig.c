@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "rig.h"
-#include "vk/net/half.h"
+#include "vk/half.h"
 
 #define PATTERN 0xa5
 
@@ -121,6 +121,7 @@ bool rig_input(struct rig *rig, uint32_t slot, uint32_t crop, float *out)
     memset(bytes, 0xff, size); /* NaNs */
     bool ok = gpu_buffer_write(rig_gpu, &rig->input, 0, bytes, size, &error) && gpu_commands_begin(rig->commands, &error);
     if (ok) {
+        frame_record_upload(rig->program, slot, rig->commands);
         for (uint32_t i = 0; i <= crop; i++)
             frame_record_input(rig->program, slot, rig->commands, i);
         ok = submit(rig) && gpu_buffer_read(rig_gpu, &rig->input, 0, bytes, size, &error);
@@ -194,8 +195,10 @@ bool rig_output(struct rig *rig, uint32_t slot, struct segman_result *result)
     frame_prepare(rig->program, slot);
     if (!gpu_commands_begin(rig->commands, &error))
         return failed("begin", &error);
+    frame_record_upload(rig->program, slot, rig->commands);
     frame_record_input(rig->program, slot, rig->commands, 0);
     frame_record_output(rig->program, slot, rig->commands);
+    frame_record_read_back(rig->program, slot, rig->commands);
     if (!submit(rig))
         return false;
     *result = (struct segman_result){0};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* vk/frame against plain C, on the Vulkan device that is there, under the validation layer. */
-#include <CUnit/Basic.h>
+#include "../runner.h"
 #include <stdio.h>
 
 #include "cases.h"
@@ -54,13 +54,7 @@ int main(void)
         {"validation is silent", test_validation},
         CU_TEST_INFO_NULL,
     };
-    CU_SuiteInfo suites[] = {{"frame", NULL, NULL, NULL, NULL, tests}, CU_SUITE_INFO_NULL};
-    if (CU_initialize_registry() || CU_register_suites(suites))
-        return 1;
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    unsigned bad = CU_get_number_of_failures() || !CU_get_number_of_asserts();
-    CU_cleanup_registry();
+    int bad = runner_run("frame", tests);
     gpu_destroy(rig_gpu);
-    return bad != 0;
+    return bad;
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vk/net/half.h"
+#include "vk/half.h"
 
 static const void *raw(const struct golden *g, const char *name)
 {

@@ -4,7 +4,7 @@
  *   test_golden [--only NAME-PART] FOLDER...   (SEGMAN_DEVICE chooses the device)
  * Three frames in a row each time, another picture in the middle: some drivers are right on frame 1 only.
  */
-#include <CUnit/Basic.h>
+#include "../runner.h"
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
@@ -255,18 +255,16 @@ int main(int argc, char **argv)
         return 1;
     }
     printf("device: %s, %s\n", segman_context_device(context)->name, segman_context_device(context)->driver);
-    CU_initialize_registry();
-    CU_pSuite suite = CU_add_suite("golden", NULL, NULL);
-    CU_add_test(suite, "float32, every tensor", test_every_tensor_f32);
-    CU_add_test(suite, "float32, unfused", test_unfused_f32);
-    CU_add_test(suite, "float32", test_fused_f32);
-    CU_add_test(suite, "float16", test_fused_f16);
-    CU_add_test(suite, "float32, from a .pth", test_released_checkpoint);
-    CU_add_test(suite, "validation layer silent", test_validation_silent);
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    unsigned failed = CU_get_number_of_failures();
-    CU_cleanup_registry();
+    static CU_TestInfo tests[] = {
+        {"float32, every tensor", test_every_tensor_f32},
+        {"float32, unfused", test_unfused_f32},
+        {"float32", test_fused_f32},
+        {"float16", test_fused_f16},
+        {"float32, from a .pth", test_released_checkpoint},
+        {"validation layer silent", test_validation_silent},
+        CU_TEST_INFO_NULL,
+    };
+    int failed = runner_run("golden", tests);
     segman_context_destroy(context);
     for (size_t i = 0; i < n_paths; i++)
         free(path[i]);

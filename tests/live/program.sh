@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# The program on a live stream without a window: program.sh SEGMAN FOLDER
+# The program on a live stream without a window: program.sh SEGMAN FOLDER LAYER_FOLDER
 set -u
 segman=$(realpath "$1") # the folder changes below
 folder=$(realpath -m "$2")
+layer=$(realpath "$3") # tests/faults
 export SEGMAN_OPTIONS= XDG_CACHE_HOME=$folder/cache XDG_CONFIG_HOME=$folder/none
 failed=0
 sender=
@@ -75,6 +76,25 @@ meanwhile 2 cut_off "${run[@]}" lost.mkv --reconnect 2
 says 'is lost' err
 says 'not back within 2 seconds' err
 [ -s lost.mkv ] || { echo "FAILED: no lost.mkv"; failed=1; }
+
+# A GPU that is lost once: it goes on. Twice: it ends, and what was written is finished.
+faulty() { # LIST COMMAND...
+    local list=$1
+    shift
+    VK_LAYER_PATH=$layer VK_INSTANCE_LAYERS=VK_LAYER_SEGMAN_faults SEGMAN_FAULTS_LOSE=$list "$@"
+}
+start_sender
+expect 0 faulty 3 "${run[@]}" once.mkv --frames 8 -y
+says 'set up again' err
+[ -s once.mkv ] || { echo "FAILED: no once.mkv"; failed=1; }
+expect 3 faulty 3,2 "${run[@]}" twice.mkv --frames 8 -y
+says 'the GPU stopped responding; what was finished' err
+[ -s twice.mkv ] || { echo "FAILED: no twice.mkv"; failed=1; }
+stop_sender
+expect 3 faulty 3 "$segman" test:64x64@5:6 file.mkv --no-progress -m synthetic:t --size 64x64 --stats file.csv -y
+says 'set up again' err
+says 'frames lost with the GPU: 1' err
+says ',5,\|^5,' file.csv
 
 # Wrong words are refused before anything is opened.
 expect 1 "${run[@]}" --camera-size big out2.mkv

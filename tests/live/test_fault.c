@@ -56,6 +56,36 @@ static void test_absent(void)
     CU_ASSERT(strstr(error.message, "/dev/video97") && strstr(error.message, "Desk Camera"));
 }
 
+static gpointer free_later(gpointer user)
+{
+    (void)user;
+    g_usleep(700000);
+    cameras[0].busy = false;
+    if (!cameras[0].plugged)
+        fake_camera_plug(&cameras[0], "/dev/fake0");
+    return NULL;
+}
+
+/** In use, or not plugged in, when it is first asked for. */
+static void test_first_later(void)
+{
+    for (int absent = 0; absent < 2; absent++) {
+        struct segman_error error = {0};
+        struct pipe_source *source;
+        GThread *friend;
+
+        reset();
+        cameras[0].busy = !absent;
+        cameras[0].plugged = !absent;
+        friend = g_thread_new("later", free_later, NULL);
+        source = pipe_source_open(&(struct pipe_source_params){.input = "camera:desk", .first_s = 20}, &error);
+        g_thread_join(friend);
+        CU_ASSERT_FATAL(source != NULL);
+        CU_ASSERT(read_frames(source, 3, 5) == 3);
+        pipe_source_destroy(source);
+    }
+}
+
 /** Unplugged, and back as another device file with another size: found by its ID. */
 static void test_replug(void)
 {
@@ -220,6 +250,7 @@ void add_fault_suite(void)
     CU_pSuite suite = CU_add_suite("faults", NULL, NULL);
     CU_add_test(suite, "busy: named, others listed, a shared way taken", test_busy);
     CU_add_test(suite, "absent: named, others listed", test_absent);
+    CU_add_test(suite, "busy or absent at first", test_first_later);
     CU_add_test(suite, "unplugged and back elsewhere", test_replug);
     CU_add_test(suite, "another camera is no substitute; time limit", test_other_camera_is_not_taken);
     CU_add_test(suite, "no retry", test_no_retry);

@@ -17,6 +17,7 @@ struct server {
     GThread *thread;
     GstRTSPServer *server;
     GSource *source;
+    const char *port; /* start_later */
 };
 
 static gpointer run(gpointer user)
@@ -144,6 +145,58 @@ static void test_slow_reader(void)
     kill_server(&server);
 }
 
+static gpointer start_later(gpointer user)
+{
+    struct server *server = user;
+    g_usleep(1500000);
+    return GINT_TO_POINTER(start_server(server, server->port, LAUNCH(64, 48)));
+}
+
+/** A server that starts after whoever looks for it. */
+static void test_later(void)
+{
+    struct segman_error error = {0};
+    struct server server;
+    struct pipe_source *source;
+    char uri[64], port_text[16];
+    int port = start_server(&server, "0", LAUNCH(64, 48));
+    GThread *starter;
+
+    CU_ASSERT_FATAL(port > 0);
+    kill_server(&server);
+    g_snprintf(port_text, sizeof port_text, "%d", port);
+    g_snprintf(uri, sizeof uri, "rtsp://127.0.0.1:%d/live", port);
+    server.port = port_text;
+    starter = g_thread_new("later", start_later, &server);
+    source = pipe_source_open(&(struct pipe_source_params){.input = uri, .first_s = 30}, &error);
+    CU_ASSERT(GPOINTER_TO_INT(g_thread_join(starter)) == port);
+    if (!source)
+        fprintf(stderr, "%s\n", error.message);
+    CU_ASSERT_FATAL(source != NULL);
+    CU_ASSERT(read_frames(source, 10, 10) == 10);
+    pipe_source_destroy(source);
+    kill_server(&server);
+}
+
+static int polls;
+static int cancelled_soon(void)
+{
+    return ++polls > 20;
+}
+
+static void test_never(void)
+{
+    struct segman_error error = {0};
+    int64_t start = g_get_monotonic_time();
+    CU_ASSERT(!pipe_source_open(&(struct pipe_source_params){.input = "rtsp://127.0.0.1:9/live", .first_s = 1.5}, &error));
+    CU_ASSERT(strstr(error.message, "rtsp://127.0.0.1:9/live") && strstr(error.message, "retried for 1.5 seconds"));
+    CU_ASSERT(seconds_since(start) > 1.4 && seconds_since(start) < 8);
+    start = g_get_monotonic_time();
+    CU_ASSERT(!pipe_source_open(
+        &(struct pipe_source_params){.input = "rtsp://127.0.0.1:9/live", .first_s = 60, .cancelled = cancelled_soon}, &error));
+    CU_ASSERT(seconds_since(start) < 8);
+}
+
 static void test_absent(void)
 {
     struct segman_error error = {0};
@@ -159,4 +212,6 @@ void add_rtsp_suite(void)
     CU_add_test(suite, "a server that is killed and started again", test_killed);
     CU_add_test(suite, "a slow reader gets the newest frame", test_slow_reader);
     CU_add_test(suite, "no server", test_absent);
+    CU_add_test(suite, "a server that starts later", test_later);
+    CU_add_test(suite, "a server that never starts", test_never);
 }

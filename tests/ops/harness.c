@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "harness.h"
 
-#include <CUnit/Basic.h>
+#include "../runner.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "vk/net/half.h"
+#include "vk/half.h"
 #include "vk/net/lower.h"
 
 static struct {
@@ -397,20 +397,6 @@ static bool parse(int argc, char **argv)
     return true;
 }
 
-static int run_suite(const char *suite, CU_TestInfo *tests)
-{
-    CU_SuiteInfo suites[] = {{.pName = suite, .pTests = tests}, CU_SUITE_INFO_NULL};
-    if (CU_initialize_registry() != CUE_SUCCESS || CU_register_suites(suites) != CUE_SUCCESS) {
-        fprintf(stderr, "CUnit: %s\n", CU_get_error_msg());
-        return 1;
-    }
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    int failed = CU_get_number_of_failures() != 0 || CU_get_number_of_tests_run() == 0;
-    CU_cleanup_registry();
-    return failed;
-}
-
 int harness_main(int argc, char **argv, const char *suite, CU_TestInfo *tests)
 {
     struct segman_error error = {0};
@@ -427,7 +413,7 @@ int harness_main(int argc, char **argv, const char *suite, CU_TestInfo *tests)
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
     printf("%s on %s%s\n", suite, gpu_info(harness.gpu)->name, validation ? ", validated where the layer is installed" : "");
-    int status = run_suite(suite, tests);
+    int status = runner_run(suite, tests);
     uint32_t messages = gpu_validation_messages(harness.gpu);
     if (messages)
         printf("%s: %u messages of the validation layer\n", suite, messages);

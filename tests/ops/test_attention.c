@@ -207,6 +207,44 @@ static void test_attention(void)
     attention_scaled("attention, large logits", (struct attention_test){28, 1, 9, 10, .side = 7}, 60);
 }
 
+/* Queries plus what attends to them. */
+static tensor build_added(struct net *n, tensor x, const void *arg)
+{
+    const struct attention_test *t = arg;
+    return net_add(n, net_slice(n, x, 0, t->d * t->heads), build_attention(n, x, arg));
+}
+
+static void reference_added(const float *x, float *out, const void *arg)
+{
+    const struct attention_test *t = arg;
+    size_t count = (size_t)t->d * t->heads * t->h * t->w;
+    reference_attention(x, out, arg);
+    for (size_t i = 0; i < count; i++)
+        out[i] += x[i];
+}
+
+static void added(const char *name, struct attention_test t, bool no_fuse)
+{
+    harness_check(&(struct harness_case){.name = name,
+                                         .c = 3 * t.d * t.heads,
+                                         .h = t.h,
+                                         .w = t.w,
+                                         .scale = 1.5f,
+                                         .no_fuse = no_fuse,
+                                         .build = build_added,
+                                         .reference = reference_added,
+                                         .arg = &t,
+                                         .f32 = 5e-6,
+                                         .f16 = 4e-4});
+}
+
+static void test_residual(void)
+{
+    added("attention, sum, 3 heads of 12, 7x9", (struct attention_test){12, 3, 7, 9, .side = 7}, false);
+    added("attention, sum, 3 heads of 12, 7x9, unfused", (struct attention_test){12, 3, 7, 9, .side = 7}, true);
+    added("attention, sum, 2 heads of 28, 9x13", (struct attention_test){28, 2, 9, 13, .side = 7}, false);
+}
+
 static void test_attention_tiles(void)
 {
     harness_pretend_gpu(true);
@@ -291,6 +329,7 @@ int main(int argc, char **argv)
                            {"natten: matrices", test_natten_matrices},
                            {"bicubic resize as torch's", test_bicubic},
                            {"attention", test_attention},
+                           {"attention: residual", test_residual},
                            {"attention: tiles for GPUs", test_attention_tiles},
                            {"all three", test_stage},
                            CU_TEST_INFO_NULL};

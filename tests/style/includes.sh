@@ -21,9 +21,9 @@ allowed() { # LAYER
     pipeline) echo "pipeline public" ;;
     public) echo "public" ;;
     gpu) echo "gpu shaders public" ;;
-    net) echo "net gpu shaders public" ;;
+    net) echo "net gpu shaders public vk/half.h" ;;
     frame) echo "frame net gpu shaders public" ;;
-    model) echo "model net public vk/context.h" ;;
+    model) echo "model net public vk/context.h vk/half.h" ;;
     library) echo "library model frame net gpu shaders public" ;;
     shaders) echo "shaders" ;;
     esac

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "past.h"
-#include "vk/net/half.h"
+#include "vk/half.h"
 
 static const double mean[3] = {123.675, 116.28, 103.53}, std[3] = {58.395, 57.12, 57.375};
 
@@ -157,6 +157,7 @@ bool past_run(struct past *p, const uint8_t *rgba, const float *logits, struct s
     frame_prepare(f, slot);
     if (!gpu_commands_begin(c, &error))
         return false;
+    frame_record_upload(f, slot, c);
     frame_record_decision(f, slot, c);
     for (uint32_t crop = 0; crop < p->n_crops; crop++) {
         frame_record_input(f, slot, c, crop);
@@ -164,6 +165,7 @@ bool past_run(struct past *p, const uint8_t *rgba, const float *logits, struct s
         frame_record_crop(f, slot, c, crop);
     }
     frame_record_output(f, slot, c);
+    frame_record_read_back(f, slot, c);
     *result = (struct segman_result){0};
     bool ok = gpu_commands_end(c, &error) && gpu_commands_submit(c, &error) && gpu_commands_wait(c, 60000000000ull, &error);
     if (ok)

@@ -3,7 +3,7 @@
  * Flicker, lag and skipped frames with the bundled model on pictures of the bundled clip: test_clip MODEL CLIP [SIDE [FRAMES]].
  * The labels without smoothing are made here of the network's logits (a tap), by the reference: each frame runs once.
  */
-#include <CUnit/Basic.h>
+#include "../runner.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -415,16 +415,10 @@ int main(int argc, char **argv)
         {"still frames", test_skip}, {"still frames of crops", test_skip_crops}, {"validation is silent", test_validation},
         CU_TEST_INFO_NULL,
     };
-    CU_SuiteInfo suites[] = {{"temporal, with the bundled model", NULL, NULL, NULL, NULL, tests}, CU_SUITE_INFO_NULL};
-    if (CU_initialize_registry() || CU_register_suites(suites))
-        return 1;
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    unsigned bad = CU_get_number_of_failures() || !CU_get_number_of_asserts();
-    CU_cleanup_registry();
+    int bad = runner_run("temporal, with the bundled model", tests);
     segman_model_destroy(scene.model);
     segman_context_destroy(scene.context);
     free(scene.picture);
     free(scene.cut);
-    return bad != 0;
+    return bad;
 }

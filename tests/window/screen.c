@@ -8,8 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
-const char *screen_folder, *screen_model;
+const char *screen_folder, *screen_model, *screen_segman;
 
 bool screen_init(struct screen *s, ...)
 {
@@ -200,4 +201,25 @@ uint32_t *screen_copy(const struct screen *s)
     uint32_t *copy = malloc((size_t)s->width * s->height * 4);
     memcpy(copy, s->pixels, (size_t)s->width * s->height * 4);
     return copy;
+}
+
+/* ---- the program ------------------------------------------------------------------------------------- */
+
+char *screen_program(const char *const *arguments, const char *const *settings, bool display, int *code)
+{
+    g_auto(GStrv) env = g_get_environ();
+    char *argv[16] = {(char *)screen_segman}, *text = NULL;
+    int status = 0;
+    for (int i = 1; *arguments && i < 15; i++)
+        argv[i] = (char *)*arguments++;
+    for (; settings && settings[0]; settings += 2)
+        env = g_environ_setenv(env, settings[0], settings[1], true);
+    if (!display) {
+        env = g_environ_unsetenv(env, "DISPLAY");
+        env = g_environ_unsetenv(env, "WAYLAND_DISPLAY");
+    }
+    if (!g_spawn_sync(NULL, argv, env, 0, NULL, NULL, NULL, &text, &status, NULL))
+        return g_strdup("");
+    *code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    return text;
 }

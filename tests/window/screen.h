@@ -15,6 +15,7 @@ struct screen {
 
 extern const char *screen_folder; /**< of the sample clips */
 extern const char *screen_model;  /**< --model of all windows */
+extern const char *screen_segman; /**< the program */
 
 /** Opens a window for segman's arguments (NULL at the end); the model and its size are added. */
 bool screen_init(struct screen *s, ...);
@@ -44,5 +45,8 @@ void screen_save(const struct screen *s, const char *path);
 /** Pixels of the rectangle that differ from another grab. */
 uint32_t screen_differs(const struct screen *s, const uint32_t *other, uint32_t x, uint32_t y, uint32_t width, uint32_t height);
 uint32_t *screen_copy(const struct screen *s);
+
+/** Runs the program to its end; its standard error comes back. settings: name, value, ..., NULL for its environment, or NULL. */
+char *screen_program(const char *const *arguments, const char *const *settings, bool display, int *code);
 
 #endif

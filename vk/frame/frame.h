@@ -11,12 +11,13 @@
  * keep every pixel without mask bit by bit.
  *
  * What a session does:
- *   create   frame_program_create(); per slot: begin, frame_record_decision, for each crop { frame_record_input, passes of
- *            the network, frame_record_crop }, frame_record_output, end
+ *   create   frame_program_create(); per slot: begin, frame_record_upload, frame_record_decision, for each crop
+ *            { frame_record_input, passes of the network, frame_record_crop }, frame_record_output, frame_record_read_back, end
  *   a frame  fill frame_planes(slot); frame_prepare(slot); submit; wait; read frame_result(slot)
  *
  * Command lists of a program share device buffers (all but those of frame_kept): they must run one after the other on one queue
- * (gpu_commands_begin waits for lists submitted before).
+ * (gpu_commands_begin waits for lists submitted before). With own_uploads and own_read_backs these parts of a slot may be
+ * lists of other queues, run before and after the slot's others.
  */
 #ifndef FRAME_FRAME_H
 #define FRAME_FRAME_H
@@ -80,6 +81,7 @@ struct frame_params {
     float still_threshold;                /**< with it: largest difference of a still frame, 8-bit levels */
     uint32_t net_passes;                  /**< with it: how many passes are recorded a crop between input and crop */
     bool keep;                            /**< each slot has its own picture, labels and confidence on the GPU: frame_kept() */
+    bool own_uploads, own_read_backs;     /**< that part of a slot's list may run beside the other slots' lists */
     /** Called after each pass that is recorded (for timers and profiles); may be NULL. */
     void (*recorded)(void *user, struct gpu_commands *commands, const struct net_pass *pass, bool barrier);
     void *user;
@@ -95,19 +97,20 @@ uint64_t frame_program_memory(const struct frame_program *program);
 /** Crops of a frame; 1 for the whole image. */
 uint32_t frame_program_crops(const struct frame_program *program);
 
-/**
- * To be recorded first. With skip_still: uploads the frame and decides; from here to frame_record_output passes run only
- * if the frame is not still. Else nothing.
- */
+/** The slot's frame and style to the GPU. Nothing where memory is unified. */
+void frame_record_upload(const struct frame_program *program, uint32_t slot, struct gpu_commands *commands);
+/** With skip_still: converts the frame and decides; from here to frame_record_output passes run only if it is not still. Else nothing. */
 void frame_record_decision(struct frame_program *program, uint32_t slot, struct gpu_commands *commands);
-/** Source -> network input of the crop. The first crop comes first: it uploads and converts the frame. */
+/** Source -> network input of the crop. The first crop comes first: it converts the frame. */
 void frame_record_input(struct frame_program *program, uint32_t slot, struct gpu_commands *commands, uint32_t crop);
-/** What the first crop's input, or the decision, begins with: the frame on the GPU as packed RGB, frame_kept()'s picture. */
+/** The frame on the GPU as packed RGB, frame_kept()'s picture, without all else. */
 void frame_record_source(const struct frame_program *program, uint32_t slot, struct gpu_commands *commands);
 /** Keeps the crop's logits, or blends them into the evidence; without smoothing nothing to do for the whole image. */
 void frame_record_crop(struct frame_program *program, uint32_t slot, struct gpu_commands *commands, uint32_t crop);
-/** Logits -> labels and view, readable by the host afterwards. */
+/** Logits -> labels and view on the GPU. */
 void frame_record_output(struct frame_program *program, uint32_t slot, struct gpu_commands *commands);
+/** Makes them readable by the host. Nothing where memory is unified. */
+void frame_record_read_back(const struct frame_program *program, uint32_t slot, struct gpu_commands *commands);
 
 /** Mapped planes of a slot that is not in flight. */
 struct segman_planes frame_planes(const struct frame_program *program, uint32_t slot);

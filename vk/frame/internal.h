@@ -41,9 +41,9 @@ struct frame_temporal {
 };
 
 struct frame_slot {
-    struct gpu_buffer upload, result, style;              /* all mapped */
+    struct gpu_buffer upload, result;                     /* mapped; upload: the frame, then the style */
     struct gpu_buffer picture[2];                         /* mapped; [picture_side] is in use, the other one empty */
-    struct gpu_buffer own_frame, own_scratch, own_result; /* with keep, in the place of the program's */
+    struct gpu_buffer own_frame, own_scratch, own_result; /* with keep or own_..., in the place of the program's */
     uint32_t style_version, picture_version;              /* what they hold */
     struct net_pass convert, candidates, labels, blend[FRAME_MAX_BLEND];
     struct net_pass *input;             /* [crops] */
@@ -56,7 +56,8 @@ struct frame_program {
     struct frame_params p; /* crops: owned */
     struct frame_layout frame, view;
     struct frame_colour colour;
-    bool staged; /* memory is not unified: frames, styles and results are copied */
+    bool staged;                        /* memory is not unified: frames, styles and results are copied */
+    uint64_t style_offset, upload_size; /* in the upload buffers */
     uint32_t view_width, label_stride;
     uint64_t confidence_offset, view_offset, result_size; /* in the result buffers: labels, confidence, view */
     uint64_t crop_pitch;                                  /* bytes */
@@ -64,7 +65,7 @@ struct frame_program {
     struct frame_temporal temporal;
     uint32_t ratio;          /* input pixels from logit to logit */
     uint32_t scratch_stride; /* pixels */
-    struct gpu_buffer scratch, candidates, device_frame, device_style, device_result, crop_table, crop_logits;
+    struct gpu_buffer scratch, candidates, device_frame, device_result, crop_table, crop_logits;
     struct frame_slot slot[SEGMAN_MAX_SLOTS];
     uint32_t style[FRAME_STYLE_PAIRS][2];
     uint32_t *picture; /* clipped to the view, in its colours */
@@ -73,9 +74,9 @@ struct frame_program {
     uint32_t style_version, picture_version;
 };
 
-/* Where a slot's passes find the frame, the frame as packed RGB, and leave labels, confidence and view. */
+/* Where a slot's passes find the frame and the style, the frame as packed RGB, and leave labels, confidence and view. */
 const struct gpu_buffer *frame_source(const struct frame_program *program, const struct frame_slot *slot);
-const struct gpu_buffer *frame_rgb(const struct frame_program *program, const struct frame_slot *slot);
+struct gpu_range frame_rgb(const struct frame_program *program, const struct frame_slot *slot);
 const struct gpu_buffer *frame_results(const struct frame_program *program, const struct frame_slot *slot);
 uint32_t frame_rgb_stride(const struct frame_program *program); /* pixels */
 

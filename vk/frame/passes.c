@@ -32,13 +32,6 @@ static struct gpu_range view_range(const struct frame_program *f, const struct f
     return (struct gpu_range){frame_results(f, s), f->view_offset, f->view.size};
 }
 
-/* The frame as packed RGB: itself, or what it was converted to. */
-static struct gpu_range rgb_range(const struct frame_program *f, const struct frame_slot *s)
-{
-    const struct gpu_buffer *buffer = frame_rgb(f, s);
-    return (struct gpu_range){buffer, 0, buffer->size};
-}
-
 bool frame_pass_create(const struct frame_program *f, struct net_pass *pass, const struct gpu_pass_desc *desc, double flops,
                        struct segman_error *error)
 {
@@ -77,7 +70,7 @@ static bool create_convert(const struct frame_program *f, struct frame_slot *s, 
     struct gpu_pass_desc desc = {
         .shader = "frame_convert",
         .label = "frame.convert",
-        .binding = {{source_range(f, s), GPU_READ}, {rgb_range(f, s), GPU_WRITE}},
+        .binding = {{source_range(f, s), GPU_READ}, {frame_rgb(f, s), GPU_WRITE}},
         .n_bindings = 2,
         .spec = {nv12, in->site == SEGMAN_CHROMA_CENTER, in->site != SEGMAN_CHROMA_TOP_LEFT},
         .n_spec = 3,
@@ -116,7 +109,7 @@ static bool create_input(const struct frame_program *f, struct frame_slot *s, ui
     struct gpu_pass_desc desc = {
         .shader = to->f16 ? "frame_input.f16" : "frame_input.f32",
         .label = "frame.input",
-        .binding = {{rgb_range(f, s), GPU_READ}, {to->range, GPU_WRITE}},
+        .binding = {{frame_rgb(f, s), GPU_READ}, {to->range, GPU_WRITE}},
         .n_bindings = 2,
         .spec = {area, f->p.frame.format == SEGMAN_FORMAT_BGRX},
         .n_spec = 2,
@@ -201,12 +194,12 @@ static uint32_t shader_view(enum segman_view view)
 /* What the view's passes have in common. */
 static struct gpu_pass_desc blend_desc(const struct frame_program *f, const struct frame_slot *s, uint32_t side, struct gpu_range source)
 {
-    const struct gpu_buffer *style = f->staged ? &f->device_style : &s->style;
+    const struct gpu_range style = {frame_source(f, s), f->style_offset, sizeof(f->style)};
     return (struct gpu_pass_desc){
         .label = "frame.view",
         .binding = {{source, GPU_READ},
                     {labels_range(f, s), GPU_READ},
-                    {{style, 0, style->size}, GPU_READ},
+                    {style, GPU_READ},
                     {{&s->picture[side], 0, s->picture[side].size}, GPU_READ},
                     {view_range(f, s), GPU_WRITE}},
         .n_bindings = 5,
@@ -226,7 +219,7 @@ static bool create_blend_rgb(const struct frame_program *f, const struct frame_s
         .view_stride = f->view.plane[0].stride / 4,
         .label_stride = f->label_stride,
     };
-    struct gpu_pass_desc desc = blend_desc(f, s, side, rgb_range(f, s));
+    struct gpu_pass_desc desc = blend_desc(f, s, side, frame_rgb(f, s));
     desc.shader = "frame_blend";
     desc.spec[1] = f->p.frame.format == SEGMAN_FORMAT_BGRX;
     desc.spec[2] = f->p.view_format == SEGMAN_FORMAT_BGRX;

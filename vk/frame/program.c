@@ -125,6 +125,17 @@ static uint64_t scratch_size(const struct frame_program *f)
     return (uint64_t)f->scratch_stride * f->p.frame.height * 4;
 }
 
+/* A kept RGB frame is copied even in unified memory: the host may fill the slot again while a draw still reads it. */
+static bool owns_frame(const struct frame_program *f)
+{
+    return (f->p.keep && frame_is_rgb(f->p.frame.format)) || (f->staged && f->p.own_uploads);
+}
+
+static bool owns_result(const struct frame_program *f)
+{
+    return f->staged && (f->p.keep || f->p.own_read_backs);
+}
+
 static bool create_shared(struct frame_program *f, struct segman_error *error)
 {
     bool rgb = frame_is_rgb(f->p.frame.format);
@@ -139,36 +150,30 @@ static bool create_shared(struct frame_program *f, struct segman_error *error)
         return false;
     if (!f->staged)
         return true;
-    if (!(rgb && f->p.keep) && !gpu_buffer_init(f->gpu, &f->device_frame, f->frame.size, GPU_MEMORY_DEVICE, error))
-        return false;
-    return gpu_buffer_init(f->gpu, &f->device_style, sizeof(f->style), GPU_MEMORY_DEVICE, error) &&
-           (f->p.keep || gpu_buffer_init(f->gpu, &f->device_result, f->result_size, GPU_MEMORY_DEVICE, error));
+    return (owns_frame(f) || gpu_buffer_init(f->gpu, &f->device_frame, f->upload_size, GPU_MEMORY_DEVICE, error)) &&
+           (owns_result(f) || gpu_buffer_init(f->gpu, &f->device_result, f->result_size, GPU_MEMORY_DEVICE, error));
 }
 
-/* What a slot does not share with the others when it keeps its picture. */
-static bool create_kept(const struct frame_program *f, struct frame_slot *s, struct segman_error *error)
+/* What a slot does not share with the others. */
+static bool create_own(const struct frame_program *f, struct frame_slot *s, struct segman_error *error)
 {
-    bool rgb = frame_is_rgb(f->p.frame.format);
-    if (!f->p.keep)
-        return true;
-    if (!rgb && !gpu_buffer_init(f->gpu, &s->own_scratch, scratch_size(f), GPU_MEMORY_DEVICE, error))
+    bool scratch = f->p.keep && !frame_is_rgb(f->p.frame.format);
+    if (scratch && !gpu_buffer_init(f->gpu, &s->own_scratch, scratch_size(f), GPU_MEMORY_DEVICE, error))
         return false;
-    /* An RGB frame is copied even in unified memory: the host may fill the slot again while a draw still reads it. */
-    if (rgb && !gpu_buffer_init(f->gpu, &s->own_frame, f->frame.size, GPU_MEMORY_DEVICE, error))
+    if (owns_frame(f) && !gpu_buffer_init(f->gpu, &s->own_frame, f->upload_size, GPU_MEMORY_DEVICE, error))
         return false;
-    return !f->staged || gpu_buffer_init(f->gpu, &s->own_result, f->result_size, GPU_MEMORY_DEVICE, error);
+    return !owns_result(f) || gpu_buffer_init(f->gpu, &s->own_result, f->result_size, GPU_MEMORY_DEVICE, error);
 }
 
 static bool create_slot(struct frame_program *f, uint32_t slot, struct segman_error *error)
 {
     struct frame_slot *s = &f->slot[slot];
-    if (!gpu_buffer_init(f->gpu, &s->upload, f->frame.size, GPU_MEMORY_UPLOAD, error) ||
+    if (!gpu_buffer_init(f->gpu, &s->upload, f->upload_size, GPU_MEMORY_UPLOAD, error) ||
         !gpu_buffer_init(f->gpu, &s->result, f->result_size, GPU_MEMORY_READBACK, error))
         return false;
-    if (f->p.view != SEGMAN_VIEW_NONE && (!gpu_buffer_init(f->gpu, &s->style, sizeof(f->style), GPU_MEMORY_UPLOAD, error) ||
-                                          !gpu_buffer_init(f->gpu, &s->picture[0], FIRST_PICTURE * 4, GPU_MEMORY_UPLOAD, error)))
+    if (f->p.view != SEGMAN_VIEW_NONE && !gpu_buffer_init(f->gpu, &s->picture[0], FIRST_PICTURE * 4, GPU_MEMORY_UPLOAD, error))
         return false;
-    return create_kept(f, s, error) && frame_passes_create(f, slot, error);
+    return create_own(f, s, error) && frame_passes_create(f, slot, error);
 }
 
 static uint64_t range_alignment(const struct frame_program *f)
@@ -182,6 +187,7 @@ static void lay_out(struct frame_program *f)
     const struct segman_frame_format *in = &f->p.frame;
     f->colour = frame_colour(in->matrix, in->range);
     f->frame = frame_layout(in->format, in->width, in->height);
+    f->style_offset = f->upload_size = f->frame.size;
     f->scratch_stride = (uint32_t)align(in->width, 16);
     f->ratio = f->p.input.w / f->p.logits.w;
     f->crop_pitch = align(f->p.logits.range.size, 16);
@@ -198,6 +204,8 @@ static void lay_out(struct frame_program *f)
         return;
     f->view_width = f->p.view == SEGMAN_VIEW_SIDE_BY_SIDE ? 2 * in->width : in->width;
     f->view = frame_layout(f->p.view_format, f->view_width, in->height);
+    f->style_offset = align(f->frame.size, range_alignment(f));
+    f->upload_size = f->style_offset + sizeof(f->style);
     f->view_offset = align(f->result_size, range_alignment(f));
     f->result_size = f->view_offset + f->view.size;
 }
@@ -234,13 +242,11 @@ void frame_program_destroy(struct frame_program *f)
     for (uint32_t i = 0; i < f->p.slots; i++) {
         struct frame_slot *s = &f->slot[i];
         frame_passes_destroy(f, i);
-        struct gpu_buffer *own[] = {&s->upload,     &s->result,    &s->style,       &s->picture[0],
-                                    &s->picture[1], &s->own_frame, &s->own_scratch, &s->own_result};
+        struct gpu_buffer *own[] = {&s->upload, &s->result, &s->picture[0], &s->picture[1], &s->own_frame, &s->own_scratch, &s->own_result};
         for (size_t k = 0; k < sizeof(own) / sizeof(*own); k++)
             gpu_buffer_finish(f->gpu, own[k]);
     }
-    struct gpu_buffer *shared[] = {&f->scratch,       &f->candidates, &f->device_frame, &f->device_style,
-                                   &f->device_result, &f->crop_table, &f->crop_logits};
+    struct gpu_buffer *shared[] = {&f->scratch, &f->candidates, &f->device_frame, &f->device_result, &f->crop_table, &f->crop_logits};
     for (size_t k = 0; k < sizeof(shared) / sizeof(*shared); k++)
         gpu_buffer_finish(f->gpu, shared[k]);
     frame_temporal_destroy(f);
@@ -251,14 +257,13 @@ void frame_program_destroy(struct frame_program *f)
 
 static uint64_t slot_memory(const struct frame_slot *s, uint32_t side)
 {
-    return s->upload.size + s->result.size + s->style.size + s->picture[side].size + s->own_frame.size + s->own_scratch.size +
-           s->own_result.size;
+    return s->upload.size + s->result.size + s->picture[side].size + s->own_frame.size + s->own_scratch.size + s->own_result.size;
 }
 
 uint64_t frame_program_memory(const struct frame_program *f)
 {
-    uint64_t sum = f->scratch.size + f->candidates.size + f->device_frame.size + f->device_style.size + f->device_result.size +
-                   f->crop_table.size + f->crop_logits.size + frame_temporal_memory(f);
+    uint64_t sum = f->scratch.size + f->candidates.size + f->device_frame.size + f->device_result.size + f->crop_table.size +
+                   f->crop_logits.size + frame_temporal_memory(f);
     for (uint32_t i = 0; i < f->p.slots; i++)
         sum += slot_memory(&f->slot[i], f->picture_side);
     return sum;
@@ -278,11 +283,11 @@ const struct gpu_buffer *frame_source(const struct frame_program *f, const struc
     return f->staged ? &f->device_frame : &s->upload;
 }
 
-const struct gpu_buffer *frame_rgb(const struct frame_program *f, const struct frame_slot *s)
+struct gpu_range frame_rgb(const struct frame_program *f, const struct frame_slot *s)
 {
     if (frame_is_rgb(f->p.frame.format))
-        return frame_source(f, s);
-    return s->own_scratch.size ? &s->own_scratch : &f->scratch;
+        return (struct gpu_range){frame_source(f, s), 0, f->frame.size};
+    return (struct gpu_range){s->own_scratch.size ? &s->own_scratch : &f->scratch, 0, scratch_size(f)};
 }
 
 const struct gpu_buffer *frame_results(const struct frame_program *f, const struct frame_slot *s)
@@ -300,11 +305,11 @@ uint32_t frame_rgb_stride(const struct frame_program *f)
 struct frame_kept frame_kept(const struct frame_program *f, uint32_t slot)
 {
     const struct frame_slot *s = &f->slot[slot];
-    const struct gpu_buffer *picture = frame_rgb(f, s), *results = frame_results(f, s);
+    const struct gpu_buffer *results = frame_results(f, s);
     uint64_t bytes = (uint64_t)f->label_stride * f->p.frame.height;
     return (struct frame_kept){.width = f->p.frame.width,
                                .height = f->p.frame.height,
-                               .picture = {picture, 0, picture->size},
+                               .picture = frame_rgb(f, s),
                                .stride = frame_rgb_stride(f),
                                .bgr = f->p.frame.format == SEGMAN_FORMAT_BGRX,
                                .labels = {results, 0, bytes},
@@ -323,25 +328,40 @@ void frame_record_pass(const struct frame_program *f, struct gpu_commands *comma
         f->p.recorded(f->p.user, commands, pass, barrier);
 }
 
-static void copy(struct gpu_commands *commands, const struct gpu_buffer *from, const struct gpu_buffer *to)
+static void copy(struct gpu_commands *commands, const struct gpu_buffer *from, const struct gpu_buffer *to, uint64_t size)
 {
-    gpu_commands_copy(commands, (struct gpu_range){from, 0, from->size}, (struct gpu_range){to, 0, from->size});
+    gpu_commands_copy(commands, (struct gpu_range){from, 0, size}, (struct gpu_range){to, 0, size});
 }
 
+void frame_record_upload(const struct frame_program *f, uint32_t slot, struct gpu_commands *commands)
+{
+    const struct frame_slot *s = &f->slot[slot];
+    if (frame_source(f, s) != &s->upload)
+        copy(commands, &s->upload, frame_source(f, s), f->upload_size);
+}
+
+void frame_record_read_back(const struct frame_program *f, uint32_t slot, struct gpu_commands *commands)
+{
+    const struct frame_slot *s = &f->slot[slot];
+    if (f->staged)
+        copy(commands, frame_results(f, s), &s->result, f->result_size);
+}
+
+/* The style is left out: the host may be writing it. */
 void frame_record_source(const struct frame_program *f, uint32_t slot, struct gpu_commands *commands)
 {
     const struct frame_slot *s = &f->slot[slot];
     if (frame_source(f, s) != &s->upload)
-        copy(commands, &s->upload, frame_source(f, s));
+        copy(commands, &s->upload, frame_source(f, s), f->frame.size);
     frame_record_pass(f, commands, &s->convert);
 }
 
-/* The decision has uploaded the frame and made all crops' inputs; the last one is still there. */
+/* The decision has converted the frame and made all crops' inputs; the last one is still there. */
 void frame_record_input(struct frame_program *f, uint32_t slot, struct gpu_commands *commands, uint32_t crop)
 {
     struct frame_slot *s = &f->slot[slot];
     if (!crop && !f->p.skip_still)
-        frame_record_source(f, slot, commands);
+        frame_record_pass(f, commands, &s->convert);
     if (!f->p.skip_still || f->p.n_crops > 1)
         frame_record_pass(f, commands, &s->input[crop]);
     if (!f->p.skip_still)
@@ -361,14 +381,10 @@ void frame_record_output(struct frame_program *f, uint32_t slot, struct gpu_comm
 {
     struct frame_slot *s = &f->slot[slot];
     gpu_commands_indirect(commands, NULL, NULL);
-    if (f->staged && s->style.size)
-        copy(commands, &s->style, &f->device_style);
     frame_record_pass(f, commands, &s->candidates);
     frame_record_pass(f, commands, &s->labels);
     for (uint32_t i = 0; i < FRAME_MAX_BLEND; i++)
         frame_record_pass(f, commands, &s->blend[i]);
-    if (f->staged)
-        copy(commands, frame_results(f, s), &s->result);
 }
 
 /* ---- a slot's memory ------------------------------------------------------------------------- */

@@ -117,7 +117,7 @@ void frame_prepare(struct frame_program *f, uint32_t slot)
     if (f->p.view == SEGMAN_VIEW_NONE)
         return;
     if (s->style_version != f->style_version)
-        memcpy(s->style.map, f->style, sizeof(f->style));
+        memcpy((char *)s->upload.map + f->style_offset, f->style, sizeof(f->style));
     if (s->picture_version != f->picture_version && f->picture_words)
         memcpy(s->picture[f->picture_side].map, f->picture, (size_t)f->picture_words * 4);
     s->style_version = f->style_version;

@@ -194,7 +194,7 @@ void frame_record_decision(struct frame_program *f, uint32_t slot, struct gpu_co
     struct frame_slot *s = &f->slot[slot];
     if (!f->p.skip_still)
         return;
-    frame_record_source(f, slot, commands);
+    frame_record_pass(f, commands, &s->convert);
     for (uint32_t i = 0; i < f->p.n_crops; i++) {
         frame_record_pass(f, commands, &s->input[i]);
         frame_record_pass(f, commands, &s->motion[i]);

@@ -110,6 +110,39 @@ static bool can_present(VkPhysicalDevice device, uint32_t family, VkSurfaceKHR s
     return !surface || (vkGetPhysicalDeviceSurfaceSupportKHR(device, family, surface, &yes) == VK_SUCCESS && yes);
 }
 
+/* How well a family suits copies that run beside the main queue, lower is better; the main family comes last. -1: not at all. */
+static int copy_rank(const VkQueueFamilyProperties *family, bool is_main)
+{
+    const VkQueueFlags compute = VK_QUEUE_COMPUTE_BIT, graphics = VK_QUEUE_GRAPHICS_BIT;
+    const VkQueueFlags plain = compute | graphics | VK_QUEUE_TRANSFER_BIT | VK_QUEUE_SPARSE_BINDING_BIT | VK_QUEUE_PROTECTED_BIT;
+    if (is_main)
+        return 2;
+    if (family->queueFlags & ~plain || family->queueFlags & graphics) /* video and the like: copies are not its trade */
+        return -1;
+    if (family->queueFlags & compute)
+        return 1;
+    return family->queueFlags & VK_QUEUE_TRANSFER_BIT ? 0 : -1;
+}
+
+void gpu_queues_choose(VkPhysicalDevice device, uint32_t main_family, struct gpu_queue_info queue[GPU_QUEUES], bool beside[GPU_QUEUES])
+{
+    VkQueueFamilyProperties families[32];
+    uint32_t count = 32, found = 0;
+    vkGetPhysicalDeviceQueueFamilyProperties(device, &count, families);
+    for (uint32_t i = 0; i < GPU_QUEUES; i++) {
+        queue[i] = (struct gpu_queue_info){.family = main_family, .timestamp_bits = families[main_family].timestampValidBits};
+        beside[i] = false;
+    }
+    for (int rank = 0; rank < 3; rank++)
+        for (uint32_t f = 0; f < count; f++)
+            for (uint32_t i = f == main_family; copy_rank(&families[f], f == main_family) == rank && i < families[f].queueCount; i++) {
+                if (++found == GPU_QUEUES)
+                    return;
+                queue[found] = (struct gpu_queue_info){.family = f, .index = i, .timestamp_bits = families[f].timestampValidBits};
+                beside[found] = true;
+            }
+}
+
 int gpu_queue_family(VkPhysicalDevice device, VkSurfaceKHR surface)
 {
     VkQueueFamilyProperties families[32];

@@ -8,9 +8,19 @@
 
 #include "pass.h"
 
-#define STAGES (VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_2_COPY_BIT)
-#define READS  (VK_ACCESS_2_SHADER_STORAGE_READ_BIT | VK_ACCESS_2_TRANSFER_READ_BIT)
-#define WRITES (VK_ACCESS_2_SHADER_STORAGE_WRITE_BIT | VK_ACCESS_2_TRANSFER_WRITE_BIT)
+/* What the commands of a list do: those of the main queue compute and copy, those of the others copy. */
+struct scope {
+    VkPipelineStageFlags2 stages, indirect_stage;
+    VkAccessFlags2 reads, writes, indirect_read;
+};
+
+static const struct scope scopes[GPU_QUEUES] = {
+    [GPU_QUEUE_MAIN] = {VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_2_COPY_BIT, VK_PIPELINE_STAGE_2_DRAW_INDIRECT_BIT,
+                        VK_ACCESS_2_SHADER_STORAGE_READ_BIT | VK_ACCESS_2_TRANSFER_READ_BIT,
+                        VK_ACCESS_2_SHADER_STORAGE_WRITE_BIT | VK_ACCESS_2_TRANSFER_WRITE_BIT, VK_ACCESS_2_INDIRECT_COMMAND_READ_BIT},
+    [GPU_QUEUE_UPLOAD] = {VK_PIPELINE_STAGE_2_COPY_BIT, 0, VK_ACCESS_2_TRANSFER_READ_BIT, VK_ACCESS_2_TRANSFER_WRITE_BIT, 0},
+    [GPU_QUEUE_READBACK] = {VK_PIPELINE_STAGE_2_COPY_BIT, 0, VK_ACCESS_2_TRANSFER_READ_BIT, VK_ACCESS_2_TRANSFER_WRITE_BIT, 0},
+};
 
 struct access {
     VkBuffer buffer;
@@ -20,9 +30,12 @@ struct access {
 
 struct gpu_commands {
     struct gpu *gpu;
+    const struct gpu_queue_info *queue;
+    struct scope scope;
     VkCommandPool pool;
     VkCommandBuffer buffer;
-    VkFence fence;
+    VkSemaphore done; /* a timeline: how many submissions have run */
+    uint64_t runs;    /* submissions */
     VkQueryPool queries;
     uint32_t max_timers, n_timers;
     struct access *access; /* since the last barrier */
@@ -34,7 +47,18 @@ struct gpu_commands {
     uint32_t *own_counts, n_counted;
 };
 
+/* Only the host can reset the timers of lists that copy. */
+static bool has_timers(const struct gpu *gpu, enum gpu_queue queue)
+{
+    return gpu->queue[queue].timestamp_bits && (queue == GPU_QUEUE_MAIN || gpu->host_query_reset);
+}
+
 struct gpu_commands *gpu_commands_create(struct gpu *gpu, uint32_t timers, struct segman_error *error)
+{
+    return gpu_commands_create_for(gpu, GPU_QUEUE_MAIN, timers, error);
+}
+
+struct gpu_commands *gpu_commands_create_for(struct gpu *gpu, enum gpu_queue queue, uint32_t timers, struct segman_error *error)
 {
     struct gpu_commands *c = calloc(1, sizeof(*c));
     if (!c) {
@@ -42,18 +66,22 @@ struct gpu_commands *gpu_commands_create(struct gpu *gpu, uint32_t timers, struc
         return NULL;
     }
     c->gpu = gpu;
-    c->max_timers = gpu->caps.timestamps ? timers : 0;
+    c->queue = &gpu->queue[queue];
+    c->scope = scopes[queue];
+    c->max_timers = has_timers(gpu, queue) ? timers : 0;
     const VkCommandPoolCreateInfo pool = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
                                           .flags = VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT,
-                                          .queueFamilyIndex = gpu->queue_family};
+                                          .queueFamilyIndex = c->queue->family};
     GPU_TRY(vkCreateCommandPool(gpu->device, &pool, NULL, &c->pool), "Creating a command pool");
     const VkCommandBufferAllocateInfo alloc = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
                                                .commandPool = c->pool,
                                                .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
                                                .commandBufferCount = 1};
     GPU_TRY(vkAllocateCommandBuffers(gpu->device, &alloc, &c->buffer), "Allocating a command buffer");
-    const VkFenceCreateInfo fence = {.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
-    GPU_TRY(vkCreateFence(gpu->device, &fence, NULL, &c->fence), "Creating a fence");
+    const VkSemaphoreTypeCreateInfo timeline = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO,
+                                                .semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE};
+    const VkSemaphoreCreateInfo semaphore = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO, .pNext = &timeline};
+    GPU_TRY(vkCreateSemaphore(gpu->device, &semaphore, NULL, &c->done), "Creating a semaphore");
     const VkQueryPoolCreateInfo queries = {
         .sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO, .queryType = VK_QUERY_TYPE_TIMESTAMP, .queryCount = c->max_timers};
     if (c->max_timers)
@@ -70,8 +98,8 @@ void gpu_commands_destroy(struct gpu_commands *c)
         return;
     if (c->submitted)
         gpu_commands_wait(c, 10000000000ull, NULL);
-    if (c->fence)
-        vkDestroyFence(c->gpu->device, c->fence, NULL);
+    if (c->done)
+        vkDestroySemaphore(c->gpu->device, c->done, NULL);
     if (c->queries)
         vkDestroyQueryPool(c->gpu->device, c->queries, NULL);
     if (c->pool)
@@ -101,11 +129,11 @@ bool gpu_commands_begin(struct gpu_commands *c, struct segman_error *error)
     c->n_access = 0;
     c->counts = NULL;
     c->out_of_memory = false;
-    if (c->max_timers)
+    if (c->max_timers && !c->gpu->host_query_reset)
         vkCmdResetQueryPool(c->buffer, c->queries, 0, c->max_timers);
     /* Lists of one queue share buffers (the arena): wait for the lists submitted before. */
-    barrier(c, STAGES | VK_PIPELINE_STAGE_2_DRAW_INDIRECT_BIT, READS | WRITES | VK_ACCESS_2_INDIRECT_COMMAND_READ_BIT, STAGES,
-            READS | WRITES);
+    const struct scope *s = &c->scope;
+    barrier(c, s->stages | s->indirect_stage, s->reads | s->writes | s->indirect_read, s->stages, s->reads | s->writes);
     return true;
 fail:
     return false;
@@ -143,7 +171,7 @@ static bool order(struct gpu_commands *c, const struct access *a, uint32_t n)
     for (uint32_t i = 0; i < n; i++)
         need |= conflicts(c, &a[i]);
     if (need || (c->serial && c->n_access))
-        barrier(c, STAGES, READS | WRITES, STAGES, READS | WRITES);
+        barrier(c, c->scope.stages, c->scope.reads | c->scope.writes, c->scope.stages, c->scope.reads | c->scope.writes);
     for (uint32_t i = 0; i < n; i++)
         remember(c, &a[i]);
     return need;
@@ -164,9 +192,9 @@ void gpu_commands_indirect(struct gpu_commands *c, const struct gpu_buffer *coun
     c->counts = counts;
     c->own_counts = own;
     c->n_counted = 0;
+    const struct scope *s = &c->scope;
     if (counts)
-        barrier(c, STAGES, READS | WRITES, STAGES | VK_PIPELINE_STAGE_2_DRAW_INDIRECT_BIT,
-                READS | WRITES | VK_ACCESS_2_INDIRECT_COMMAND_READ_BIT);
+        barrier(c, s->stages, s->reads | s->writes, s->stages | s->indirect_stage, s->reads | s->writes | s->indirect_read);
 }
 
 static void dispatch(struct gpu_commands *c, const uint32_t groups[3])
@@ -211,15 +239,17 @@ bool gpu_commands_copy(struct gpu_commands *c, struct gpu_range src, struct gpu_
     return waited;
 }
 
-void gpu_commands_timer(struct gpu_commands *c)
+uint32_t gpu_commands_timer(struct gpu_commands *c)
 {
-    if (c->n_timers < c->max_timers)
-        vkCmdWriteTimestamp2(c->buffer, VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, c->queries, c->n_timers++);
+    if (c->n_timers == c->max_timers)
+        return c->max_timers;
+    vkCmdWriteTimestamp2(c->buffer, VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, c->queries, c->n_timers);
+    return c->n_timers++;
 }
 
 bool gpu_commands_end(struct gpu_commands *c, struct segman_error *error)
 {
-    barrier(c, STAGES, WRITES, VK_PIPELINE_STAGE_2_HOST_BIT, VK_ACCESS_2_HOST_READ_BIT);
+    barrier(c, c->scope.stages, c->scope.writes, VK_PIPELINE_STAGE_2_HOST_BIT, VK_ACCESS_2_HOST_READ_BIT);
     GPU_TRY(vkEndCommandBuffer(c->buffer), "Recording commands");
     if (c->out_of_memory)
         return segman_fail(error, SEGMAN_ERROR_MEMORY, "Out of memory");
@@ -257,41 +287,64 @@ void gpu_commands_copy_to_image(struct gpu_commands *c, struct gpu_range src, Vk
     image_barrier(c, image, false);
 }
 
-bool gpu_commands_submit(struct gpu_commands *c, struct segman_error *error)
+static VkSemaphoreSubmitInfo semaphore_at(VkSemaphore semaphore, uint64_t value, VkPipelineStageFlags2 stages)
 {
-    return gpu_commands_submit_between(c, VK_NULL_HANDLE, VK_NULL_HANDLE, error);
+    return (VkSemaphoreSubmitInfo){
+        .sType = VK_STRUCTURE_TYPE_SEMAPHORE_SUBMIT_INFO, .semaphore = semaphore, .value = value, .stageMask = stages};
 }
 
-bool gpu_commands_submit_between(struct gpu_commands *c, VkSemaphore wait, VkSemaphore signal, struct segman_error *error)
+/* Nothing is submitted that waits for something not yet submitted: a failure leaves nobody waiting. */
+static bool submit(struct gpu_commands *c, const VkSemaphoreSubmitInfo *before, VkSemaphore also, struct segman_error *error)
 {
     const VkCommandBufferSubmitInfo buffer = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_SUBMIT_INFO, .commandBuffer = c->buffer};
-    const VkSemaphoreSubmitInfo before = {
-        .sType = VK_STRUCTURE_TYPE_SEMAPHORE_SUBMIT_INFO, .semaphore = wait, .stageMask = VK_PIPELINE_STAGE_2_COPY_BIT};
-    const VkSemaphoreSubmitInfo after = {
-        .sType = VK_STRUCTURE_TYPE_SEMAPHORE_SUBMIT_INFO, .semaphore = signal, .stageMask = VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT};
+    const VkSemaphoreSubmitInfo after[2] = {semaphore_at(c->done, c->runs + 1, VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT),
+                                            semaphore_at(also, 0, VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT)};
     const VkSubmitInfo2 info = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO_2,
-                                .waitSemaphoreInfoCount = wait ? 1 : 0,
-                                .pWaitSemaphoreInfos = &before,
+                                .waitSemaphoreInfoCount = before && before->semaphore ? 1 : 0,
+                                .pWaitSemaphoreInfos = before,
                                 .commandBufferInfoCount = 1,
                                 .pCommandBufferInfos = &buffer,
-                                .signalSemaphoreInfoCount = signal ? 1 : 0,
-                                .pSignalSemaphoreInfos = &after};
-    GPU_TRY(vkResetFences(c->gpu->device, 1, &c->fence), "Resetting a fence");
+                                .signalSemaphoreInfoCount = also ? 2 : 1,
+                                .pSignalSemaphoreInfos = after};
+    if (c->max_timers && c->gpu->host_query_reset)
+        vkResetQueryPool(c->gpu->device, c->queries, 0, c->max_timers);
     pthread_mutex_lock(&c->gpu->lock);
-    VkResult r = vkQueueSubmit2(c->gpu->queue, 1, &info, c->fence);
+    VkResult r = vkQueueSubmit2(c->queue->queue, 1, &info, VK_NULL_HANDLE);
     pthread_mutex_unlock(&c->gpu->lock);
     GPU_TRY(r, "Submitting a frame to the GPU");
+    c->runs++;
     c->submitted = true;
     return true;
 fail:
     return false;
 }
 
+bool gpu_commands_submit(struct gpu_commands *c, struct segman_error *error)
+{
+    return submit(c, NULL, VK_NULL_HANDLE, error);
+}
+
+bool gpu_commands_submit_after(struct gpu_commands *c, const struct gpu_commands *before, struct segman_error *error)
+{
+    if (!before || !before->runs)
+        return submit(c, NULL, VK_NULL_HANDLE, error);
+    const VkSemaphoreSubmitInfo wait = semaphore_at(before->done, before->runs, VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT);
+    return submit(c, &wait, VK_NULL_HANDLE, error);
+}
+
+bool gpu_commands_submit_between(struct gpu_commands *c, VkSemaphore wait, VkSemaphore signal, struct segman_error *error)
+{
+    const VkSemaphoreSubmitInfo before = semaphore_at(wait, 0, VK_PIPELINE_STAGE_2_COPY_BIT);
+    return submit(c, &before, signal, error);
+}
+
 bool gpu_commands_wait(struct gpu_commands *c, uint64_t timeout_ns, struct segman_error *error)
 {
     if (!c->submitted)
         return true;
-    VkResult r = vkWaitForFences(c->gpu->device, 1, &c->fence, VK_TRUE, timeout_ns);
+    const VkSemaphoreWaitInfo info = {
+        .sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO, .semaphoreCount = 1, .pSemaphores = &c->done, .pValues = &c->runs};
+    VkResult r = vkWaitSemaphores(c->gpu->device, &info, timeout_ns);
     if (r == VK_TIMEOUT)
         return segman_fail(error, SEGMAN_ERROR_TIMEOUT, "The GPU did not finish a frame within %.1f s", (double)timeout_ns * 1e-9);
     if (r < 0)
@@ -307,7 +360,8 @@ bool gpu_commands_pending(const struct gpu_commands *c)
 
 bool gpu_commands_done(struct gpu_commands *c)
 {
-    return !c->submitted || vkGetFenceStatus(c->gpu->device, c->fence) != VK_NOT_READY;
+    uint64_t runs;
+    return !c->submitted || vkGetSemaphoreCounterValue(c->gpu->device, c->done, &runs) < 0 || runs >= c->runs;
 }
 
 double gpu_commands_time(const struct gpu_commands *c, uint32_t timer)
@@ -319,6 +373,6 @@ double gpu_commands_time(const struct gpu_commands *c, uint32_t timer)
         vkGetQueryPoolResults(c->gpu->device, c->queries, timer, 1, sizeof(t[1]), &t[1], sizeof(t[1]), VK_QUERY_RESULT_64_BIT) !=
             VK_SUCCESS)
         return 0;
-    uint64_t mask = c->gpu->timestamp_bits >= 64 ? UINT64_MAX : (1ull << c->gpu->timestamp_bits) - 1;
+    uint64_t mask = c->queue->timestamp_bits >= 64 ? UINT64_MAX : (1ull << c->queue->timestamp_bits) - 1;
     return (double)((t[1] - t[0]) & mask) * c->gpu->timestamp_ns * 1e-6;
 }

@@ -43,12 +43,14 @@ static bool has_subgroup_shuffle(VkPhysicalDevice device)
 static void fill_caps(struct gpu *gpu)
 {
     VkPhysicalDeviceProperties p;
-    VkPhysicalDevice16BitStorageFeatures half = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES};
+    VkPhysicalDeviceHostQueryResetFeatures reset = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_HOST_QUERY_RESET_FEATURES};
+    VkPhysicalDevice16BitStorageFeatures half = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES, .pNext = &reset};
     VkPhysicalDeviceFeatures2 f = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, .pNext = &half};
     vkGetPhysicalDeviceProperties(gpu->physical, &p);
     vkGetPhysicalDeviceFeatures2(gpu->physical, &f);
     vkGetPhysicalDeviceMemoryProperties(gpu->physical, &gpu->memory);
     gpu->timestamp_ns = p.limits.timestampPeriod;
+    gpu->host_query_reset = reset.hostQueryReset;
     bool unified = true;
     for (uint32_t i = 0; i < gpu->memory.memoryHeapCount; i++)
         unified &= (gpu->memory.memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT) != 0;
@@ -56,7 +58,6 @@ static void fill_caps(struct gpu *gpu)
         .fp16 = gpu->info.fp16,
         .storage16 = half.storageBuffer16BitAccess,
         .coop = gpu_coop_query(gpu),
-        .timestamps = gpu->timestamp_bits != 0,
         .unified_memory = unified && gpu->info.type != SEGMAN_DEVICE_DISCRETE,
         .cpu = gpu->info.type == SEGMAN_DEVICE_CPU,
         .subgroup_shuffle = has_subgroup_shuffle(gpu->physical),
@@ -70,26 +71,40 @@ static void fill_caps(struct gpu *gpu)
     };
 }
 
-static bool find_queue(struct gpu *gpu, struct segman_error *error)
+static bool find_queues(struct gpu *gpu, struct segman_error *error)
 {
-    VkQueueFamilyProperties families[32];
-    uint32_t count = 32;
     int best = gpu_queue_family(gpu->physical, gpu->surface);
     if (best < 0)
         return segman_fail(error, SEGMAN_ERROR_UNSUPPORTED, "The device %s has no compute queue", gpu->info.name);
-    vkGetPhysicalDeviceQueueFamilyProperties(gpu->physical, &count, families);
-    gpu->queue_family = (uint32_t)best;
-    gpu->timestamp_bits = families[best].timestampValidBits;
+    gpu_queues_choose(gpu->physical, (uint32_t)best, gpu->queue, gpu->caps.beside);
+    gpu->caps.timestamps = gpu->queue[GPU_QUEUE_MAIN].timestamp_bits != 0;
+    for (uint32_t i = 0; i < GPU_QUEUES; i++) {
+        bool known = false;
+        for (uint32_t k = 0; k < gpu->n_families; k++)
+            known |= gpu->family[k] == gpu->queue[i].family;
+        if (!known)
+            gpu->family[gpu->n_families++] = gpu->queue[i].family;
+    }
     return true;
+}
+
+/* Of each family the queues up to the last one in use. */
+static void list_queues(const struct gpu *gpu, VkDeviceQueueCreateInfo list[GPU_QUEUES])
+{
+    static const float priority[GPU_QUEUES] = {1, 1, 1};
+    for (uint32_t i = 0; i < gpu->n_families; i++) {
+        list[i] = (VkDeviceQueueCreateInfo){
+            .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO, .queueFamilyIndex = gpu->family[i], .pQueuePriorities = priority};
+        for (uint32_t k = 0; k < GPU_QUEUES; k++)
+            if (gpu->queue[k].family == gpu->family[i] && gpu->queue[k].index >= list[i].queueCount)
+                list[i].queueCount = gpu->queue[k].index + 1;
+    }
 }
 
 static bool create_device(struct gpu *gpu, struct segman_error *error)
 {
-    const float priority = 1.0f;
-    const VkDeviceQueueCreateInfo queue = {.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
-                                           .queueFamilyIndex = gpu->queue_family,
-                                           .queueCount = 1,
-                                           .pQueuePriorities = &priority};
+    VkDeviceQueueCreateInfo queues[GPU_QUEUES];
+    list_queues(gpu, queues);
     const bool matrices = gpu->caps.coop.m != 0;
     const char *extensions[2];
     uint32_t n_extensions = 0;
@@ -108,6 +123,7 @@ static bool create_device(struct gpu *gpu, struct segman_error *error)
     VkPhysicalDeviceVulkan12Features v12 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
                                             .pNext = &v13,
                                             .timelineSemaphore = VK_TRUE,
+                                            .hostQueryReset = gpu->host_query_reset,
                                             .shaderFloat16 = gpu->caps.fp16,
                                             .vulkanMemoryModel = matrices,
                                             .vulkanMemoryModelDeviceScope = matrices}; /* atomics of all shaders have that scope */
@@ -115,12 +131,13 @@ static bool create_device(struct gpu *gpu, struct segman_error *error)
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES, .pNext = &v12, .storageBuffer16BitAccess = gpu->caps.storage16};
     const VkDeviceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
                                      .pNext = &v11,
-                                     .queueCreateInfoCount = 1,
-                                     .pQueueCreateInfos = &queue,
+                                     .queueCreateInfoCount = gpu->n_families,
+                                     .pQueueCreateInfos = queues,
                                      .enabledExtensionCount = n_extensions,
                                      .ppEnabledExtensionNames = extensions};
     GPU_TRY(vkCreateDevice(gpu->physical, &info, NULL, &gpu->device), "Opening the GPU");
-    vkGetDeviceQueue(gpu->device, gpu->queue_family, 0, &gpu->queue);
+    for (uint32_t i = 0; i < GPU_QUEUES; i++)
+        vkGetDeviceQueue(gpu->device, gpu->queue[i].family, gpu->queue[i].index, &gpu->queue[i].queue);
     return true;
 fail:
     return false;
@@ -186,12 +203,10 @@ struct gpu *gpu_create(const struct segman_context_params *params, struct segman
     gpu->log_user = params->log_user;
     gpu->lock_ready = !pthread_mutex_init(&gpu->lock, NULL);
     if (!open_instance(gpu, params, error) || !open_surface(gpu, params->surface, error) || !pick_device(gpu, params->device, error) ||
-        !find_queue(gpu, error))
-        goto fail;
-    fill_caps(gpu);
-    if (!create_device(gpu, error))
+        !(fill_caps(gpu), find_queues(gpu, error)) || !create_device(gpu, error))
         goto fail;
     gpu_cache_load(gpu, params->cache_dir);
+    gpu->caps.coop.deal = gpu_deal_query(gpu);
     return gpu;
 fail:
     gpu_destroy(gpu);

@@ -20,12 +20,27 @@
 struct gpu;
 
 /**
+ * How a subgroup shares out a matrix of 16 x 16, where that is regular; row_lanes is 0 where it is not. row_lanes invocations in a
+ * row share a row of the matrix, 16 / row_lanes elements (2 or 4) each; the next ones share the next row, and so on from the first
+ * invocation again. An invocation's element e of its row r is its number e * step + r % run * row_step + r / run * run_step.
+ */
+struct gpu_deal {
+    uint32_t row_lanes, step, row_step, run, run_step;
+    uint8_t column[16]; /**< of a row: the columns of the first invocation, then of the second ... */
+    uint8_t b[256];     /**< of the second factor's element (row, column): its place in [invocation][its elements] */
+};
+
+/**
  * Cooperative matrices (VK_KHR_cooperative_matrix) of float16 with float32 sums that a subgroup of caps.subgroup_size multiplies:
  * (m x k) (k x n), multiples of 8. m is 0 where there are none, or where their shaders lack something else.
  */
 struct gpu_coop {
     uint32_t m, n, k;
+    struct gpu_deal deal; /**< of the first factor and the sums */
 };
+
+/** What a command list is for. Lists other than the main queue's hold copies alone. */
+enum gpu_queue { GPU_QUEUE_MAIN, GPU_QUEUE_UPLOAD, GPU_QUEUE_READBACK, GPU_QUEUES };
 
 /** Limits and features that choose shaders. */
 struct gpu_caps {
@@ -33,9 +48,10 @@ struct gpu_caps {
     bool storage16; /**< storageBuffer16BitAccess */
     struct gpu_coop coop;
     bool timestamps;
-    bool unified_memory;   /**< device-local memory is host-visible too: no staging copies */
-    bool cpu;              /**< a CPU driver */
-    bool subgroup_shuffle; /**< subgroup shuffles in compute shaders */
+    bool beside[GPU_QUEUES]; /**< lists for this queue run beside those of the main one; else they are best recorded into its */
+    bool unified_memory;     /**< device-local memory is host-visible too: no staging copies */
+    bool cpu;                /**< a CPU driver */
+    bool subgroup_shuffle;   /**< subgroup shuffles in compute shaders */
     uint32_t subgroup_size;
     uint32_t shared_memory;    /**< bytes a workgroup */
     uint32_t max_invocations;  /**< a workgroup */
@@ -129,6 +145,8 @@ void gpu_pass_destroy(struct gpu *gpu, struct gpu_pass *pass);
 struct gpu_commands;
 /** timers: how many timestamps gpu_commands_timer may write (0: none). */
 struct gpu_commands *gpu_commands_create(struct gpu *gpu, uint32_t timers, struct segman_error *error);
+/** The same for another queue. */
+struct gpu_commands *gpu_commands_create_for(struct gpu *gpu, enum gpu_queue queue, uint32_t timers, struct segman_error *error);
 void gpu_commands_destroy(struct gpu_commands *commands);
 bool gpu_commands_begin(struct gpu_commands *commands, struct segman_error *error);
 /** From here on every pass waits for the one before, so that timers tell them apart (for profiles). */
@@ -143,11 +161,13 @@ bool gpu_commands_pass(struct gpu_commands *commands, const struct gpu_pass *pas
 void gpu_commands_indirect(struct gpu_commands *commands, const struct gpu_buffer *counts, uint32_t *own);
 /** Records a buffer copy of src.size bytes. */
 bool gpu_commands_copy(struct gpu_commands *commands, struct gpu_range src, struct gpu_range dst);
-/** Writes the next timestamp after all work so far. */
-void gpu_commands_timer(struct gpu_commands *commands);
+/** Writes the next timestamp after all work so far; returns which one it is (of those that fit). */
+uint32_t gpu_commands_timer(struct gpu_commands *commands);
 bool gpu_commands_end(struct gpu_commands *commands, struct segman_error *error);
 /** Submits; the list must not be in flight. */
 bool gpu_commands_submit(struct gpu_commands *commands, struct segman_error *error);
+/** Submits; all of it waits for the last submission of another list, which may be of another queue (NULL: of none). */
+bool gpu_commands_submit_after(struct gpu_commands *commands, const struct gpu_commands *before, struct segman_error *error);
 /** SEGMAN_ERROR_TIMEOUT after timeout_ns, SEGMAN_ERROR_DEVICE_LOST ... */
 bool gpu_commands_wait(struct gpu_commands *commands, uint64_t timeout_ns, struct segman_error *error);
 bool gpu_commands_done(struct gpu_commands *commands);

@@ -11,16 +11,22 @@
 struct gpu_pipeline; /* pipeline.c */
 struct gpu_set_pool; /* pass.c */
 
+struct gpu_queue_info {
+    VkQueue queue;
+    uint32_t family, index; /* index: in its family */
+    uint32_t timestamp_bits;
+};
+
 struct gpu {
     VkInstance instance;
     VkDebugUtilsMessengerEXT messenger;
     VkPhysicalDevice physical;
     VkDevice device;
-    VkQueue queue;
-    VkSurfaceKHR surface; /* none: no window */
-    uint32_t queue_family;
-    uint32_t timestamp_bits;
-    double timestamp_ns; /* nanoseconds a tick */
+    struct gpu_queue_info queue[GPU_QUEUES];
+    uint32_t family[GPU_QUEUES], n_families; /* of the queues, each once */
+    VkSurfaceKHR surface;                    /* none: no window */
+    double timestamp_ns;                     /* nanoseconds a tick */
+    bool host_query_reset;                   /* the host can, without a list that runs on a queue for it */
     VkPhysicalDeviceMemoryProperties memory;
     VkPipelineCache cache;
     char *cache_path, *tuning_path; /* NULL: not on disk */
@@ -52,6 +58,12 @@ bool gpu_instance_fail(VkResult result, struct segman_error *error);
 bool gpu_device_extension_exists(VkPhysicalDevice device, const char *name);
 /** A queue family for compute, with graphics where possible, that can present to the surface (if any); -1: none. */
 int gpu_queue_family(VkPhysicalDevice device, VkSurfaceKHR surface);
+/**
+ * Fills family, index and timestamp_bits of all queues from the main one's family. Uploads and read-backs get queues of
+ * their own as far as the device has any: of a family that only copies, else of one that computes, else of the main family.
+ * beside[]: which ones have.
+ */
+void gpu_queues_choose(VkPhysicalDevice device, uint32_t main_family, struct gpu_queue_info queue[GPU_QUEUES], bool beside[GPU_QUEUES]);
 /** Position in the list of the device that is wanted, or best; with a surface, one that can present to it. -1: *error says why. */
 int gpu_device_choose(const struct gpu *gpu, const struct segman_device_info *infos, const VkPhysicalDevice *devices, uint32_t count,
                       const char *want, struct segman_error *error);
@@ -61,6 +73,8 @@ bool gpu_devices_list(VkInstance instance, struct segman_device_info **infos, Vk
 
 /** The matrices to use; needs gpu->physical and gpu->info. */
 struct gpu_coop gpu_coop_query(struct gpu *gpu);
+/** How its matrices are dealt out; runs a shader. */
+struct gpu_deal gpu_deal_query(struct gpu *gpu);
 
 /** Loads the pipelines and keeps the folder's name. */
 void gpu_cache_load(struct gpu *gpu, const char *dir);

@@ -47,7 +47,10 @@ bool gpu_buffer_init(struct gpu *gpu, struct gpu_buffer *buffer, uint64_t size, 
     const VkBufferCreateInfo info = {.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
                                      .size = size,
                                      .usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_TRANSFER_SRC_BIT |
-                                              VK_BUFFER_USAGE_TRANSFER_DST_BIT | VK_BUFFER_USAGE_INDIRECT_BUFFER_BIT};
+                                              VK_BUFFER_USAGE_TRANSFER_DST_BIT | VK_BUFFER_USAGE_INDIRECT_BUFFER_BIT,
+                                     .sharingMode = gpu->n_families > 1 ? VK_SHARING_MODE_CONCURRENT : VK_SHARING_MODE_EXCLUSIVE,
+                                     .queueFamilyIndexCount = gpu->n_families,
+                                     .pQueueFamilyIndices = gpu->family};
     GPU_TRY(vkCreateBuffer(gpu->device, &info, NULL, &buffer->buffer), "Creating a buffer");
     VkMemoryRequirements need;
     vkGetBufferMemoryRequirements(gpu->device, buffer->buffer, &need);

@@ -42,7 +42,7 @@ void gpu_semaphore_finish(struct gpu *gpu, VkSemaphore *semaphore)
 void gpu_wait_idle(struct gpu *gpu)
 {
     pthread_mutex_lock(&gpu->lock);
-    vkQueueWaitIdle(gpu->queue);
+    vkQueueWaitIdle(gpu->queue[GPU_QUEUE_MAIN].queue);
     pthread_mutex_unlock(&gpu->lock);
 }
 
@@ -226,7 +226,7 @@ VkResult gpu_swapchain_present(struct gpu *gpu, struct gpu_swapchain *s, uint32_
                                    .pSwapchains = &s->swapchain,
                                    .pImageIndices = &image};
     pthread_mutex_lock(&gpu->lock);
-    VkResult r = vkQueuePresentKHR(gpu->queue, &info);
+    VkResult r = vkQueuePresentKHR(gpu->queue[GPU_QUEUE_MAIN].queue, &info);
     pthread_mutex_unlock(&gpu->lock);
     if (r == VK_SUBOPTIMAL_KHR || r == VK_ERROR_OUT_OF_DATE_KHR)
         s->stale = true;

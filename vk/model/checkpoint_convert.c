@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "../half.h"
 #include "checkpoint_internal.h"
 #include "dataset.h"
 
@@ -15,18 +16,6 @@ static float float_of_bits(uint32_t bits)
     return value;
 }
 
-static float float_of_half(uint16_t half)
-{
-    const uint32_t sign = (uint32_t)(half & 0x8000) << 16, exponent = half >> 10 & 31, mantissa = half & 1023;
-    if (exponent == 31)
-        return float_of_bits(sign | 0x7f800000 | mantissa << 13);
-    if (exponent == 0) {
-        float magnitude = (float)mantissa * 0x1p-24f;
-        return sign ? -magnitude : magnitude;
-    }
-    return float_of_bits(sign | (exponent + 112) << 23 | mantissa << 13);
-}
-
 static float load_f32(const uint8_t *from)
 {
     float value;
@@ -38,7 +27,7 @@ static float load_f16(const uint8_t *from)
 {
     uint16_t bits;
     memcpy(&bits, from, sizeof(bits));
-    return float_of_half(bits);
+    return half_to_float(bits);
 }
 
 static float load_bf16(const uint8_t *from)

@@ -50,7 +50,7 @@ static tensor token_mixer(struct net *n, tensor x, const struct stage *s)
     tensor lepe = net_dwconv(n, "lepe", net_slice(n, turned, 2 * s->c, s->c), 5);          /* c,h,w */
     tensor y = net_natten(n, "rpb.0", turned, s->heads, s->window);                        /* c,h,w */
     if (s->last)
-        y = net_add(n, net_attention(n, "rpb.1", turned, y, s->heads, s->side), lepe);
+        y = net_add(n, lepe, net_attention(n, "rpb.1", turned, y, s->heads, s->side)); /* fused into the attention, not into lepe */
     else
         y = state_space(n, y, net_add(n, y, lepe));
     return net_pop(n, net_conv(n, "proj", y, &(struct net_conv){.out = s->c, .bias = true}));

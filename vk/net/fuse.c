@@ -43,7 +43,7 @@ static bool take_scale(struct node *p, struct node *c)
 
 static bool take_residual(struct node *p, struct node *c)
 {
-    if ((!is_conv(p) && p->op != OP_LAYER_NORM) || p->residual)
+    if ((!is_conv(p) && p->op != OP_LAYER_NORM && p->op != OP_ATTENTION) || p->residual)
         return false;
     p->residual = c->in[0];
     return true;

@@ -4,7 +4,7 @@
  * passes. Passes name the arena and the weights' buffer by pointer, so they can be described before either exists.
  */
 #include "graph.h"
-#include "half.h"
+#include "../half.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -98,7 +98,7 @@ uint64_t op_attention_scratch(const struct node *node, const struct net_memory *
 
 bool op_attention_lower(struct lower *l, const struct node *node)
 {
-    struct net_memory qkv = lower_input(l, 0), v = lower_input(l, 1), out = lower_output(l);
+    struct net_memory qkv = lower_input(l, 0), v = lower_input(l, 1), out = lower_output(l), r = node->residual ? lower_residual(l) : v;
     uint32_t d4 = node->c / node->heads / 4, side2 = node->side * node->side;
     struct attention_tile t;
     if (!attention_choose(&t, node, d4, out.f16 ? 8 : 16, lower_caps(l)->cpu))
@@ -112,6 +112,8 @@ bool op_attention_lower(struct lower *l, const struct node *node)
         .qkv_offset = qkv.offset4,
         .v_stride = v.stride4,
         .v_offset = v.offset4,
+        .r_stride = r.stride4,
+        .r_offset = r.offset4,
         .out_stride = out.stride4,
         .out_offset = out.offset4,
         .tokens = node->h * node->w,
@@ -122,10 +124,10 @@ bool op_attention_lower(struct lower *l, const struct node *node)
     double tokens = push.tokens;
     struct lower_pass pass = {
         .shader = "attention",
-        .binding = {{qkv.range, GPU_READ}, {v.range, GPU_READ}, {out.range, GPU_WRITE}, {bias, GPU_READ}},
-        .n_bindings = 4,
-        .spec = {t.lanes * t.split, d4, t.nq, t.lanes, t.split, t.keys, t.chunk, t.pool, push.tokens >= side2},
-        .n_spec = 9,
+        .binding = {{qkv.range, GPU_READ}, {v.range, GPU_READ}, {out.range, GPU_WRITE}, {bias, GPU_READ}, {r.range, GPU_READ}},
+        .n_bindings = 5,
+        .spec = {t.lanes * t.split, d4, t.nq, t.lanes, t.split, t.keys, t.chunk, t.pool, push.tokens >= side2, node->residual != 0},
+        .n_spec = 10,
         .push = &push,
         .push_size = sizeof push,
         .groups = {attention_groups(&t, node), node->heads, 1},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "op_common.h"
-#include "half.h"
+#include "../half.h"
 
 #include <math.h>
 

@@ -16,11 +16,13 @@ enum kind {
     PORTABLE, /* a GPU */
     CPU,      /* a CPU driver whose subgroups are as wide as its vectors */
     MATRIX,   /* cooperative matrices, float16 */
+    LANES,    /* the same, dealt out in a known order */
 };
 
 /*
  * A shader and its tile. PORTABLE, CPU: wg invocations, lx of them along the channels; (wg / lx * tm) pixels x (lx * tn) quads of
- * channels a workgroup, bk quads of k at a time. MATRIX: subgroups along the pixels, the channels and k, and the matrices of each.
+ * channels a workgroup, bk quads of k at a time. MATRIX, LANES: subgroups along the pixels, the channels and k, and the matrices of
+ * each.
  */
 struct variant {
     const char *shader;
@@ -54,6 +56,16 @@ static const struct variant variants[] = {
     {"conv_coop", MATRIX, .groups = {1, 1, 4}, .frags = {2, 2, 2}}, /* 32 x 32, k 128 */
     {"conv_coop", MATRIX, .groups = {1, 1, 4}, .frags = {1, 2, 2}}, /* 16 x 32, k 128 */
     {"conv_coop", MATRIX, .groups = {1, 1, 8}, .frags = {1, 1, 2}}, /* 16 x 16, k 256 */
+    {"conv_lanes", LANES, .groups = {2, 2, 1}, .frags = {2, 3}},    /* 64 x 96 */
+    {"conv_lanes", LANES, .groups = {2, 2, 1}, .frags = {2, 2}},    /* 64 x 64 */
+    {"conv_lanes", LANES, .groups = {2, 2, 2}, .frags = {2, 2}},    /* 64 x 64, k in 2 */
+    {"conv_lanes", LANES, .groups = {4, 1, 1}, .frags = {1, 2}},    /* 64 x 32 */
+    {"conv_lanes", LANES, .groups = {4, 1, 2}, .frags = {1, 2}},    /* 64 x 32, k in 2 */
+    {"conv_lanes", LANES, .groups = {2, 1, 4}, .frags = {1, 2}},    /* 32 x 32, k in 4 */
+    {"conv_lanes", LANES, .groups = {1, 1, 4}, .frags = {1, 2}},    /* 16 x 32, k in 4 */
+    {"conv_lanes", LANES, .groups = {1, 1, 8}, .frags = {1, 2}},    /* 16 x 32, k in 8 */
+    {"conv_lanes", LANES, .groups = {4, 1, 1}, .frags = {2, 1}},    /* 128 x 16 */
+    {"conv_lanes", LANES, .groups = {2, 1, 4}, .frags = {1, 1}},    /* 32 x 16, k in 4 */
 };
 #define N_VARIANTS (sizeof(variants) / sizeof(variants[0]))
 _Static_assert(N_VARIANTS <= 32, "struct net_job has a bit a row");
@@ -68,8 +80,31 @@ static uint32_t max_u32(uint32_t a, uint32_t b)
     return a > b ? a : b;
 }
 
+static bool on_matrices(const struct variant *v)
+{
+    return v->kind == MATRIX || v->kind == LANES;
+}
+
+/* Matrices side by side in which an invocation has a quad of each row. */
+static uint32_t lanes_wide(const struct gpu_caps *caps)
+{
+    return caps->coop.deal.row_lanes / 4;
+}
+
+static struct tile lanes_tile(const struct variant *v, const struct gpu_caps *caps)
+{
+    uint32_t subgroups = v->groups[0] * v->groups[1] * v->groups[2], sums = v->frags[0] * v->frags[1] * 16 * 4;
+    return (struct tile){.wg = subgroups * caps->subgroup_size,
+                         .m = 16 * v->groups[0] * v->frags[0],
+                         .nq = 4 * v->groups[1] * v->frags[1],
+                         .kq = 2 * caps->coop.deal.row_lanes,
+                         .shared = subgroups * sums};
+}
+
 static struct tile tile_of(const struct variant *v, const struct gpu_caps *caps)
 {
+    if (v->kind == LANES)
+        return lanes_tile(v, caps);
     if (v->kind != MATRIX)
         return (struct tile){.wg = v->wg, .m = v->wg / v->lx * v->tm, .nq = v->lx * v->tn, .kq = v->bk};
     uint32_t subgroups = v->groups[0] * v->groups[1] * v->groups[2], n = v->frags[1] * caps->coop.n,
@@ -85,25 +120,28 @@ struct job {
     const struct net_memory *x;
     uint32_t m, nq, kq;
     bool f16;
+    bool linear; /* 1x1, stride 1 */
 };
 
 static bool device_has(const struct variant *v, const struct gpu_caps *caps)
 {
     /* Whether the CPU shader's one-subgroup workgroups can be had. */
     bool cpu = caps->cpu && caps->subgroup_shuffle && caps->subgroup_size == 8;
-    if (v->kind != MATRIX)
+    if (!on_matrices(v))
         return (v->kind == CPU) == cpu;
     if (!caps->coop.m || !gpu_shader_find("conv_coop.f16"))
         return false;
+    if (v->kind == LANES && (!caps->coop.deal.row_lanes || v->frags[1] % lanes_wide(caps)))
+        return false;
     struct tile t = tile_of(v, caps);
-    return t.wg <= caps->max_invocations && t.wg % (t.kq / 2) == 0 && t.shared * 16 <= caps->shared_memory;
+    return t.wg <= caps->max_invocations && (v->kind == LANES || t.wg % (t.kq / 2) == 0) && t.shared * 16 <= caps->shared_memory;
 }
 
 static bool fits(const struct variant *v, const struct job *j)
 {
     /* Octs of x: aligned, and with nothing but zeros behind the last channel. */
     bool octs = j->x->offset4 % 2 == 0 && j->x->stride4 % 2 == 0 && (j->x->c % 8 == 0 || lower_quads(j->x) % 2 == 0);
-    return device_has(v, j->caps) && (v->kind != MATRIX || (j->f16 && octs)) && div_up(j->m, tile_of(v, j->caps).m) <= 65535;
+    return device_has(v, j->caps) && (!on_matrices(v) || (j->f16 && octs)) && div_up(j->m, tile_of(v, j->caps).m) <= 65535;
 }
 
 uint32_t op_conv_variants(void)
@@ -146,6 +184,32 @@ static double cost_matrix(const struct variant *v, const struct job *j)
     return hypot(wait, work);
 }
 
+/*
+ * The same for matrices dealt out by hand, fitted to the mean of what a pass takes with its code in the cache and without, and to
+ * passes of the network. Subgroups load what they multiply by themselves; sums of split k go through shared memory.
+ */
+static double cost_lanes(const struct variant *v, const struct job *j)
+{
+    static const double processors = 132, registers = 65536;
+    static const double start = 4130, code = 431, kernel = 1840, step = 187; /* waiting: once, a matrix, taps, a step */
+    static const double group = 35, bytes = 197, flops = 912,
+                        stored = 15.5; /* work, a quarter above the fit: where both are close, conv_coop wins */
+    struct tile t = tile_of(v, j->caps);
+    double n = 4.0 * t.nq, k = 4.0 * t.kq, steps = div_up(j->kq, t.kq), f0 = v->frags[0], f1 = v->frags[1], split = v->groups[2];
+    double resident = fmin(32, fmax(1, floor(registers / ((40 + 8 * f0 * f1 + 8 * (f0 + f1)) * t.wg))));
+    double each = ceil(div_up(j->m, t.m) * div_up(j->nq, t.nq) / processors);
+    double wait = start + code * f0 * f1 + (j->linear ? 0 : kernel) + ceil(each / resident) * ceil(steps / split) * step;
+    double work = each * (group + v->groups[0] * v->groups[1] * steps * (f0 + f1) * k * 32 / bytes + 2 * t.m * n * k * steps / flops +
+                          split * 2 * t.m * n / stored);
+    return hypot(wait, work);
+}
+
+static double cost_on_matrices(const struct variant *v, const struct job *j)
+{
+    static const double code = 3500; /* not in cost_matrix: conv_coop waits for its */
+    return v->kind == LANES ? cost_lanes(v, j) : code + cost_matrix(v, j);
+}
+
 /* Matrices where there are any, unless the device computes them on a CPU. */
 static const struct variant *choose(const struct job *j)
 {
@@ -154,9 +218,9 @@ static const struct variant *choose(const struct job *j)
         const struct variant *v = &variants[i];
         if (!fits(v, j))
             continue;
-        if (v->kind == MATRIX && (!matrix || cost_matrix(v, j) < cost_matrix(matrix, j)))
+        if (on_matrices(v) && (!matrix || cost_on_matrices(v, j) < cost_on_matrices(matrix, j)))
             matrix = v;
-        if (v->kind != MATRIX && (!best || cost_simt(v, j) < cost_simt(best, j)))
+        if (!on_matrices(v) && (!best || cost_simt(v, j) < cost_simt(best, j)))
             best = v;
     }
     return matrix && !j->caps->cpu ? matrix : best;
@@ -165,7 +229,7 @@ static const struct variant *choose(const struct job *j)
 void op_conv_row_name(uint32_t row, char name[OP_CONV_ROW_NAME])
 {
     const struct variant *v = &variants[row - 1];
-    if (v->kind == MATRIX)
+    if (on_matrices(v))
         snprintf(name, OP_CONV_ROW_NAME, "%s %ux%ux%u %ux%ux%u", v->shader, v->groups[0], v->groups[1], v->groups[2], v->frags[0],
                  v->frags[1], v->frags[2]);
     else
@@ -188,7 +252,7 @@ static uint32_t rows_for(const struct job *j)
 {
     uint32_t rows = 0;
     for (uint32_t i = 0; i < N_VARIANTS; i++)
-        if (fits(&variants[i], j) && !(variants[i].kind == MATRIX && j->caps->cpu))
+        if (fits(&variants[i], j) && !(on_matrices(&variants[i]) && j->caps->cpu))
             rows |= 1u << i;
     return rows;
 }
@@ -216,20 +280,25 @@ struct shape {
     uint32_t m, kernel, c; /* c: input channels */
     uint32_t cq, kq, nq;   /* quads: of input channels, of k, of a row of W (whole tiles) */
     uint32_t rows, run;    /* of W: k in whole tiles; channels that lie together, the tile's or all */
-    size_t weights;        /* quads of W */
-    size_t turns;          /* bytes of the rotary table */
-    size_t blob;           /* bytes with the parameters and the table behind */
+    const struct gpu_deal *deal;
+    uint32_t lanes; /* with a deal: of a subgroup */
+    size_t weights; /* quads of W */
+    size_t turns;   /* bytes of the rotary table */
+    size_t blob;    /* bytes with the parameters and the table behind */
 };
 
 static struct shape shape_of(const struct node *node, const struct variant *v, const struct tile *t, const struct job *j)
 {
     struct shape s = {.m = j->m, .kernel = node->kernel, .c = j->x->c, .cq = div_up(j->x->c, 4)};
-    if (v->kind == MATRIX)
+    if (on_matrices(v))
         s.cq = (uint32_t)align_up(s.cq, 2);
     s.kq = s.cq * s.kernel * s.kernel;
-    s.nq = div_up(j->nq, t->nq) * t->nq;
+    uint32_t whole = v->kind == LANES ? 4 * lanes_wide(j->caps) : t->nq;
+    s.nq = div_up(j->nq, whole) * whole;
     s.rows = (uint32_t)align_up(s.kq, t->kq) * 4;
     s.run = 4 * (v->kind == MATRIX ? t->nq : s.nq);
+    s.deal = v->kind == LANES ? &j->caps->coop.deal : NULL;
+    s.lanes = j->caps->subgroup_size;
     s.weights = (size_t)s.rows * s.nq;
     s.blob = s.weights * (j->f16 ? 8 : 16) + (size_t)3 * s.nq * 16;
     return s;
@@ -242,6 +311,26 @@ static const float *read_weights(struct lower *l, const struct node *node, const
 }
 
 /*
+ * Of output o and row k in W as conv_lanes reads it: [out / 16][k / 16][oct][invocation][8]. An oct of x spans 8 / e matrices, a
+ * quad of y 4 / e: e elements of each, in the columns that the invocation has.
+ */
+static size_t dealt(const struct shape *s, uint32_t o, uint32_t k)
+{
+    const struct gpu_deal *d = s->deal;
+    uint32_t e = 16 / d->row_lanes, deep = 8 * d->row_lanes, wide = 4 * d->row_lanes;
+    uint32_t row = d->column[k % deep / 8 * e + k % e], column = d->column[o % wide / 4 * e + o % e];
+    uint32_t km = k / deep * (8 / e) + k % 8 / e, nm = o / wide * (4 / e) + o % 4 / e;
+    uint32_t at = d->b[row * 16 + column], length = 256 / s->lanes, lane = at / length, i = at % length;
+    return ((size_t)nm * (s->rows / 16) + km) * 256 + (i / 8 * s->lanes + lane) * 8 + i % 8;
+}
+
+/* Number of a weight: in W by rows, whole runs of outputs. */
+static size_t place(const struct shape *s, uint32_t o, uint32_t k)
+{
+    return s->deal ? dealt(s, o, k) : ((size_t)(o / s->run) * s->rows + k) * s->run + o % s->run;
+}
+
+/*
  * (out, in, ky, kx) -> [run of out][ky, kx, in padded][out of the run]. The weights (out, in * r * r) of a 1x1 convolution
  * on an unshuffled input lie in memory as (out, in, r, r): the same.
  */
@@ -251,9 +340,7 @@ static void pack_weights(void *blob, const float *w, const double *mul, const st
     for (uint32_t o = 0; o < node->c; o++)
         for (uint32_t c = 0; c < s->c; c++)
             for (uint32_t t = 0; t < taps; t++) {
-                size_t k = (size_t)t * s->cq * 4 + c;
-                op_store(blob, ((size_t)(o / s->run) * s->rows + k) * s->run + o % s->run, w[((size_t)o * s->c + c) * taps + t] * mul[o],
-                         f16);
+                op_store(blob, place(s, o, t * s->cq * 4 + c), w[((size_t)o * s->c + c) * taps + t] * mul[o], f16);
             }
 }
 
@@ -302,22 +389,29 @@ static void specialise(struct lower_pass *pass, const struct variant *v, const s
                        const struct gpu_caps *caps)
 {
     const uint32_t simt[] = {v->wg, v->lx, v->tm, v->tn, v->bk};
-    const uint32_t matrix[] = {t->wg, v->groups[0], v->groups[1], v->groups[2], t->shared};
+    const struct gpu_deal *d = &caps->coop.deal;
+    const uint32_t matrix[] = {t->wg, v->groups[0], v->groups[1], v->groups[2], v->kind == LANES ? d->row_lanes : t->shared};
     const uint32_t rope = node->rope ? node->c / 12 / node->heads : 0, width = node->rope ? node->w : 1;
     const uint32_t what[] = {node->kernel, node->stride, node->pad > 0, node->act, scaled, node->residual != 0, rope, width};
-    const uint32_t more[] = {v->frags[0], v->frags[1], v->frags[2], caps->coop.m, caps->coop.n, caps->coop.k};
-    memcpy(pass->spec, v->kind == MATRIX ? matrix : simt, sizeof(matrix));
+    const uint32_t frags[] = {v->frags[0], v->frags[1], v->frags[2], caps->coop.m, caps->coop.n, caps->coop.k};
+    const uint32_t lanes[] = {v->frags[0], v->frags[1], d->step, d->row_step, d->run, d->run_step};
+    memcpy(pass->spec, on_matrices(v) ? matrix : simt, sizeof(matrix));
     memcpy(pass->spec + 5, what, sizeof(what));
-    memcpy(pass->spec + 13, more, sizeof(more));
-    pass->n_spec = v->kind == MATRIX ? 19 : 13;
-    pass->subgroup_size = v->kind == MATRIX ? caps->subgroup_size : 0;
+    memcpy(pass->spec + 13, v->kind == LANES ? lanes : frags, sizeof(frags));
+    pass->n_spec = on_matrices(v) ? 19 : 13;
+    pass->subgroup_size = on_matrices(v) ? caps->subgroup_size : 0;
 }
 
 bool op_conv_lower(struct lower *l, const struct node *node)
 {
     struct net_memory x = lower_input(l, 0), y = lower_output(l), r = node->residual ? lower_residual(l) : x;
-    const struct job job = {
-        .caps = lower_caps(l), .x = &x, .m = y.h * y.w, .nq = y.stride4, .kq = div_up(x.c, 4) * node->kernel * node->kernel, .f16 = y.f16};
+    const struct job job = {.caps = lower_caps(l),
+                            .x = &x,
+                            .m = y.h * y.w,
+                            .nq = y.stride4,
+                            .kq = div_up(x.c, 4) * node->kernel * node->kernel,
+                            .f16 = y.f16,
+                            .linear = node->kernel == 1 && node->stride == 1};
     const struct variant *v = pick(l, node, &job);
     if (!v)
         return false;
@@ -352,7 +446,7 @@ bool op_conv_lower(struct lower *l, const struct node *node)
                               .n_bindings = 4,
                               .push = &push,
                               .push_size = sizeof(push),
-                              .groups = {s.nq / t.nq, div_up(s.m, t.m), 1},
+                              .groups = {div_up(s.nq, t.nq), div_up(s.m, t.m), 1},
                               .flops = 2.0 * s.m * node->c * k,
                               .bytes =
                                   op_tensor_bytes(&x) + op_tensor_bytes(&y) * (node->residual ? 2 : 1) + k * node->c * (x.f16 ? 2 : 4)};

@@ -15,7 +15,7 @@
  * scratch.
  */
 #include "op_common.h"
-#include "half.h"
+#include "../half.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "half.h"
 
-#include <math.h>
 #include <string.h>
 
 uint16_t half_from_float(float f)
@@ -27,9 +26,15 @@ uint16_t half_from_float(float f)
 
 float half_to_float(uint16_t h)
 {
-    int exponent = h >> 10 & 31, mantissa = h & 0x3ff;
-    float f = exponent == 31 ? (mantissa ? NAN : INFINITY)
-              : exponent     ? ldexpf((float)(mantissa | 0x400), exponent - 25)
-                             : ldexpf((float)mantissa, -24);
-    return h & 0x8000 ? -f : f;
+    const uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = h >> 10 & 31, mantissa = h & 1023;
+    uint32_t bits = sign | (exponent + 112) << 23 | mantissa << 13;
+    float f;
+    if (exponent == 31)
+        bits = sign | 0x7f800000 | mantissa << 13;
+    if (exponent == 0) {
+        f = (float)mantissa * 0x1p-24f;
+        return sign ? -f : f;
+    }
+    memcpy(&f, &bits, sizeof(f));
+    return f;
 }
