@@ -94,13 +94,12 @@ struct scan_whole_push {
 };
 struct scan_steps_push {
     uint pixels, w, h;
-    uint plane; /* places of a plane */
     uint x_stride, x_offset;
 };
 struct scan_planes_push {
     uint pixels, w, h;
-    uint plane, rows; /* places of a plane; planes of u in one order */
-    uint width;       /* channels of a vector */
+    uint rows;  /* planes of u in one order: channels, with zeros */
+    uint width; /* channels of a vector */
     uint y_stride, y_offset;
 };
 struct scan_tile_push {

@@ -5,8 +5,6 @@
 // Chunks are joined by shuffles within a subgroup, subgroups in shared memory.
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
-#extension GL_EXT_shader_16bit_storage : require
-#extension GL_EXT_shader_explicit_arithmetic_types_float16 : require
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_shuffle : require
 #include "common.glsl"
@@ -14,17 +12,17 @@
 
 layout(local_size_x_id = 0) in; // 2 LINES CHANNELS, whole subgroups
 layout(constant_id = 1) const uint LINES = 128;  // chunks of an order: a multiple of the subgroup's size
-layout(constant_id = 2) const uint CHUNK = 8;    // places, a multiple of 8
-layout(constant_id = 3) const uint CHANNELS = 2; // 1 or even
-layout(constant_id = 4) const uint SIZE = 32;    // of a subgroup
+layout(constant_id = 2) const uint CHANNELS = 2; // even
+layout(constant_id = 3) const uint SIZE = 32;    // of a subgroup
+layout(constant_id = 4) const uint BLOCK = 16;   // places, a multiple of CHUNK
 layout(constant_id = 5) const bool PADDED = false; // not all places are pixels
 layout(constant_id = 6) const uint POOL = 2112;  // CHANNELS (pixels + h)
+#define CHUNK 8 // places: an oct
 
 layout(push_constant) uniform PUSH { scan_planes_push push; };
-layout(std430, binding = 0) readonly buffer PLANES { uvec4 planes[]; };    // u (2, rows), dt (4, rows), B and C (4, 2)
+layout(std430, binding = 0) readonly buffer PLANES { uvec4 planes[]; };    // (blocks, planes, BLOCK); planes: u (2, rows), dt (4, rows), B and C (4, 2)
 layout(std430, binding = 1) readonly buffer VECTORS { float vectors[]; };  // bias, A (4, width), D (width)
 layout(std430, binding = 2) writeonly buffer Y { uint y[]; };              // pairs of channels
-layout(std430, binding = 2) writeonly buffer Y1 { float16_t y1[]; };
 
 const uint SUBGROUPS = LINES / SIZE; // of a channel's order
 
@@ -36,13 +34,12 @@ bool columns;
 
 void load(uint row, out float v[CHUNK])
 {
-    [[unroll]] for (uint i = 0; i < CHUNK / 8; i++) {
-        uvec4 q = planes[(row * push.plane + line * CHUNK) / 8 + i];
-        [[unroll]] for (uint j = 0; j < 4; j++) {
-            vec2 two = unpackHalf2x16(q[j]);
-            v[8 * i + 2 * j] = two.x;
-            v[8 * i + 2 * j + 1] = two.y;
-        }
+    const uint octs = BLOCK / CHUNK;
+    uvec4 oct = planes[(line / octs * (6 * push.rows + 8) + row) * octs + line % octs];
+    [[unroll]] for (uint j = 0; j < CHUNK / 2; j++) {
+        vec2 two = unpackHalf2x16(oct[j]);
+        v[2 * j] = two.x;
+        v[2 * j + 1] = two.y;
     }
 }
 
@@ -144,14 +141,10 @@ void join(uint c, const float sum[CHUNK])
 
 void store(uint id, uint first)
 {
-    const uint pairs = max(CHANNELS / 2, 1);
+    const uint pairs = CHANNELS / 2;
     for (uint i = id; i < push.pixels * pairs; i += gl_WorkGroupSize.x) {
         uint pixel = i / pairs, c = 2 * (i % pairs), at = (pixel * push.y_stride + push.y_offset) * 4 + first + c;
-        float v = pool[pool_at(c, pixel)];
-        if (CHANNELS == 1)
-            y1[at] = float16_t(v);
-        else
-            y[at / 2] = packHalf2x16(vec2(v, pool[pool_at(c + 1, pixel)]));
+        y[at / 2] = packHalf2x16(vec2(pool[pool_at(c, pixel)], pool[pool_at(c + 1, pixel)]));
     }
 }
 

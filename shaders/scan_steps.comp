@@ -1,7 +1,7 @@
 #version 450
 // SPDX-License-Identifier: Apache-2.0
 // Selective scan of a small map on cooperative matrices, pass 1: u, and each direction's dt, B and C, in planes as scan_planes
-// reads them. A workgroup has PX places of one direction k, in the order of rows (k = 0, 2) or columns (1, 3):
+// reads them. A workgroup has PX places in the order of rows or of columns, and one or both of the directions k in that order:
 //
 //   z (B, C, dt's low rank) = W x,  dt = softplus(W_k z + bias_k),  x may first be made by a depthwise convolution
 //
@@ -33,18 +33,18 @@ layout(constant_id = 10) const uint ACT = ACT_NONE;
 layout(constant_id = 11) const uint STRIP = 1; // neighbouring places that an invocation convolves; divides the map's sides
 
 layout(constant_id = 12) const uint DIRECTIONS = 2; // 1: k; 2: k and k + 2
-layout(constant_id = 13) const uint SKIP = 0;
 
 layout(push_constant) uniform PUSH { scan_steps_push push; };
 layout(std430, binding = 0) readonly buffer X8 { uvec4 x8[]; };          // in octs: 8 halves
 layout(std430, binding = 1) readonly buffer PROJECTION { uvec4 w1[]; };  // [k][ROWS1][COLUMNS1] matrices
 layout(std430, binding = 2) readonly buffer STEPS { uvec4 w2[]; };       // [k][ROWS2][COLUMNS2] matrices
-layout(std430, binding = 3) writeonly buffer PLANES { uvec4 planes[]; }; // u (2, CHANNELS), dt (4, CHANNELS), B and C (4, 2)
+layout(std430, binding = 3) writeonly buffer OUT { uvec4 planes[]; }; // (blocks of N places, PLANES, N)
 layout(std430, binding = 4) readonly buffer TAPS8 { uvec4 taps8[]; };    // (taps, OCTS), then float32 bias (8 OCTS)
 
 const uint SPAN = KERNEL == 0 ? 1 : STRIP + KERNEL - 1;
 const uint PX = TILES * N, OCTS = (QUADS + 1) / 2;
 const uint BOTH = M > K ? M : K, CHANNELS = (4 * QUADS + BOTH - 1) / BOTH * BOTH; // with zeros
+const uint PLANES = 6 * CHANNELS + 8; // u (2, CHANNELS), dt (4, CHANNELS), B and C (4, 2)
 const uint ROWS1 = (RANK + 2 + M - 1) / M, COLUMNS1 = CHANNELS / K;
 const uint ROWS2 = CHANNELS / M, COLUMNS2 = (RANK + 2 + K - 1) / K;
 const uint OWN = (COLUMNS1 + PARTS - 1) / PARTS; // columns of a part
@@ -52,7 +52,10 @@ const uint UNITS1 = DIRECTIONS * ROWS1 * TILES * PARTS, TRIPS1 = (UNITS1 + SUBGR
 const uint UNITS2 = DIRECTIONS * ROWS2 * TILES, TRIPS2 = (UNITS2 + SUBGROUPS - 1) / SUBGROUPS;
 const uint X_PITCH = CHANNELS / 8 + 1, SUM_PITCH = PX / 4 + 1, Z_PITCH = PX / 8 + 1;
 
-shared uvec4 xs[PX * X_PITCH];                   // (places, channels)
+const uint PATCH_PITCH = N / 8 + 1, PATCH = M * PATCH_PITCH; // octs of a subgroup's matrix of dt
+const uint XS = PX * X_PITCH > SUBGROUPS * PATCH ? PX * X_PITCH : SUBGROUPS * PATCH;
+
+shared uvec4 xs[XS]; // (places, channels), then (subgroups, channels, places)
 shared uvec4 sums[PARTS * DIRECTIONS * ROWS1 * M * SUM_PITCH]; // (parts, rows of z, places), float32
 shared uvec4 zs[DIRECTIONS * COLUMNS2 * K * Z_PITCH];         // (ranks, two of ones, zeros; places)
 
@@ -64,7 +67,7 @@ shared uvec4 zs[DIRECTIONS * COLUMNS2 * K * Z_PITCH];         // (ranks, two of 
 #define SUM coopmat<float, SCOPE, M, N, gl_MatrixUseAccumulator>
 #define HALVES coopmat<float16_t, SCOPE, M, N, gl_MatrixUseAccumulator>
 
-uint id, sg, k, first; // first place
+uint id, sg, k, first; // k: its first direction; first: its first place
 bool columns;
 LEFT left1[TRIPS1 * OWN], left2[TRIPS2 * COLUMNS2];
 
@@ -106,12 +109,12 @@ void load_weights()
     [[unroll]] for (uint i = 0; i < TRIPS1; i++) {
         unit u = unit1(i);
         [[unroll]] for (uint j = 0; j < OWN; j++)
-            if ((SKIP & 1) == 0 && has_unit(i, UNITS1) && has_column(u, j))
+            if (has_unit(i, UNITS1) && has_column(u, j))
                 coopMatLoad(left1[i * OWN + j], w1, ((direction_of(u.row / ROWS1) * ROWS1 + u.row % ROWS1) * COLUMNS1 + u.part * OWN + j) * octs, K / 8, ROW_MAJOR);
     }
     [[unroll]] for (uint i = 0; i < TRIPS2; i++)
         [[unroll]] for (uint j = 0; j < COLUMNS2; j++)
-            if ((SKIP & 16) == 0 && has_unit(i, UNITS2)) {
+            if (has_unit(i, UNITS2)) {
                 uint row = unit2(i).row;
                 coopMatLoad(left2[i * COLUMNS2 + j], w2, ((direction_of(row / ROWS2) * ROWS2 + row % ROWS2) * COLUMNS2 + j) * octs, K / 8, ROW_MAJOR);
             }
@@ -188,10 +191,10 @@ void stage()
 
 uint plane_at(uint row, uint place)
 {
-    return (row * push.plane + first + place) / 8;
+    return (((first + place) / N * PLANES + row) * N + (first + place) % N) / 8;
 }
 
-// The first product, in parts; what it reads of the two orders that there are is the planes of u.
+// The first product, in parts. What it reads are the planes of u: they are stored from there, once for each order.
 void project()
 {
     [[unroll]] for (uint i = 0; i < TRIPS1; i++) {
@@ -205,8 +208,8 @@ void project()
                 uint c = (u.part * OWN + j) * K;
                 coopMatLoad(x, xs, u.tile * N * X_PITCH + c / 8, X_PITCH, COLUMN_MAJOR);
                 sum = coopMatMulAdd(left1[i * OWN + j], x, sum);
-                if ((SKIP & 2) == 0 && u.row == 0 && k < 2)
-                    coopMatStore(x, planes, plane_at(k * CHANNELS + c, u.tile * N), push.plane / 8, ROW_MAJOR);
+                if (u.row == 0 && k < 2)
+                    coopMatStore(x, planes, plane_at(k * CHANNELS + c, u.tile * N), N / 8, ROW_MAJOR);
             }
         coopMatStore(sum, sums, (u.part * DIRECTIONS * ROWS1 + u.row) * M * SUM_PITCH + u.tile * N / 4, SUM_PITCH, ROW_MAJOR);
     }
@@ -226,22 +229,26 @@ void join(uint d, uint row, uint place)
         zs[(d * COLUMNS2 * K + row - 2) * Z_PITCH + place / 8] = oct;
 }
 
-void make_steps()
+// A matrix of dt to the subgroup's patch of shared memory.
+void make_steps(unit u, uint i)
 {
-    [[unroll]] for (uint i = 0; i < TRIPS2; i++) {
-        unit u = unit2(i);
-        if (!has_unit(i, UNITS2))
-            continue;
-        SUM dt = SUM(0.0);
-        [[unroll]] for (uint j = 0; j < COLUMNS2; j++) {
-            RIGHT z;
-            coopMatLoad(z, zs, (u.row / ROWS2 * COLUMNS2 + j) * K * Z_PITCH + u.tile * N / 8, Z_PITCH, ROW_MAJOR);
-            dt = coopMatMulAdd(left2[i * COLUMNS2 + j], z, dt);
-        }
-        [[unroll]] for (uint e = 0; e < dt.length(); e++)
-            dt[e] = (SKIP & 4) != 0 ? dt[e] : min(softplus(dt[e]), 65504.0);
-        if ((SKIP & 8) == 0) coopMatStore(HALVES(dt), planes, plane_at((2 + direction_of(u.row / ROWS2)) * CHANNELS + u.row % ROWS2 * M, u.tile * N), push.plane / 8, ROW_MAJOR);
+    SUM dt = SUM(0.0);
+    [[unroll]] for (uint j = 0; j < COLUMNS2; j++) {
+        RIGHT z;
+        coopMatLoad(z, zs, (u.row / ROWS2 * COLUMNS2 + j) * K * Z_PITCH + u.tile * N / 8, Z_PITCH, ROW_MAJOR);
+        dt = coopMatMulAdd(left2[i * COLUMNS2 + j], z, dt);
     }
+    [[unroll]] for (uint e = 0; e < dt.length(); e++)
+        dt[e] = min(softplus(dt[e]), 65504.0);
+    coopMatStore(HALVES(dt), xs, sg * PATCH, PATCH_PITCH, ROW_MAJOR);
+}
+
+// And from there to its planes, in whole octs.
+void store_steps(unit u)
+{
+    uint to = plane_at((2 + direction_of(u.row / ROWS2)) * CHANNELS + u.row % ROWS2 * M, u.tile * N);
+    for (uint e = gl_SubgroupInvocationID; e < M * N / 8; e += gl_SubgroupSize)
+        planes[to + e] = xs[sg * PATCH + e / (N / 8) * PATCH_PITCH + e % (N / 8)];
 }
 
 void main()
@@ -259,5 +266,13 @@ void main()
     for (uint e = id; e < DIRECTIONS * ROWS1 * M * PX / 8; e += WG)
         join(e / (ROWS1 * M * PX / 8), e / (PX / 8) % (ROWS1 * M), e % (PX / 8) * 8);
     barrier();
-    make_steps();
+    // Subgroups without work wait too: a CPU driver has them wait for each other.
+    [[unroll]] for (uint i = 0; i < TRIPS2; i++) {
+        if (has_unit(i, UNITS2))
+            make_steps(unit2(i), i);
+        subgroupBarrier();
+        if (has_unit(i, UNITS2))
+            store_steps(unit2(i));
+        subgroupBarrier();
+    }
 }

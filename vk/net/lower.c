@@ -328,11 +328,8 @@ struct net_program *net_program_create(struct gpu *gpu, struct net *n, const str
     if (net_failed(n, error))
         return NULL;
     struct net_program *p = calloc(1, sizeof(*p));
-    struct lower l = {.program = p,
-                      .net = n,
-                      .conv_variant = params->conv_variant,
-                      .tuning = params->tuning,
-                      .error = error ? error : &ignored};
+    struct lower l = {
+        .program = p, .net = n, .conv_variant = params->conv_variant, .tuning = params->tuning, .error = error ? error : &ignored};
     if (!p) {
         out_of_memory(&l);
         return NULL;

@@ -4,6 +4,8 @@
  *
  *   scan_project  z = W x: (B, C, low rank of dt) of the four directions, in planes      (4 ranks4, pixels) quads
  *
+ * A small map with cooperative matrices takes two passes of its own: op_scan_planes.c.
+ *
  * A small map, on a GPU: everything else is one pass, scan_whole. A large one is cut into chunks of SIDE pixels:
  *
  *   scan_local    every chunk from zero: product of a, last state                        (chunks, quads, 2)

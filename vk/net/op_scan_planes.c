@@ -7,29 +7,28 @@
  *
  * dt is four times as large as x, but each of its values is made once, by matrices, and read once.
  */
-#include <math.h>
-
-#include "half.h"
+#include "../half.h"
 #include "op_common.h"
 #include "shaders/iface.h"
 
-#define LN_2       0.69314718f
-#define LOG2_E     1.44269504f /* exponents are to the base of 2: scan_math.glsl */
-#define SUBGROUPS  8           /* of scan_steps */
-#define MAX_PIXELS 2048        /* more places of a channel do not fit the registers of a workgroup */
-#define FULL_GPU   200         /* workgroups of scan_steps */
+#define LN_2           0.69314718f
+#define LOG2_E         1.44269504f /* exponents are to the base of 2: scan_math.glsl */
+#define SUBGROUPS      16          /* of scan_steps */
+#define CHUNK          8           /* places of an invocation of scan_planes */
+#define FULL_GPU       100         /* workgroups of scan_steps */
+#define FEW            64          /* workgroups of scan_planes: fewer are not worth more channels in each */
+#define MOST           1024        /* invocations of scan_planes: larger maps were no faster than in tiles */
+#define MOST_SUBGROUPS 32          /* that a workgroup of scan_planes may have on every device known */
 
-#include <stdlib.h>
-static uint32_t tune(const char*n, uint32_t d){const char*e=getenv(n);return e?(uint32_t)atoi(e):d;}
 /* Sizes of both passes. */
 struct planes {
     const struct gpu_caps *caps;
     uint32_t c, h, w, rank, quads;
-    uint32_t rows, plane;                     /* channels with zeros; places of a plane */
-    uint32_t subgroups, directions, tiles, parts, strip;  /* scan_steps */
-    uint32_t rows1, columns1, rows2, columns2; /* matrices of both products' weights, a direction */
-    uint32_t shared;                          /* bytes */
-    uint32_t lines, chunk, channels;          /* scan_planes */
+    uint32_t rows, plane;                                /* channels with zeros; places of a plane */
+    uint32_t subgroups, directions, tiles, parts, strip; /* scan_steps */
+    uint32_t rows1, columns1, rows2, columns2;           /* matrices of both products' weights, a direction */
+    uint32_t shared;                                     /* bytes */
+    uint32_t lines, channels;                            /* scan_planes */
 };
 
 static uint32_t min_u32(uint32_t a, uint32_t b)
@@ -47,17 +46,19 @@ static uint32_t steps_shared(const struct planes *p, uint32_t tiles, uint32_t pa
 {
     const struct gpu_coop *coop = &p->caps->coop;
     uint32_t px = tiles * coop->n;
-    return 16 * (px * (p->rows / 8 + 1) + p->directions * (parts * p->rows1 * coop->m * (px / 4 + 1) + p->columns2 * coop->k * (px / 8 + 1)));
+    uint32_t patches = p->subgroups * coop->m * (coop->n / 8 + 1);
+    return 16 * (max_u32(px * (p->rows / 8 + 1), patches) +
+                 p->directions * (parts * p->rows1 * coop->m * (px / 4 + 1) + p->columns2 * coop->k * (px / 8 + 1)));
 }
 
 /* Places a workgroup: few where there are few; then parts of the channels until every subgroup has a share of the first product. */
 static void choose_steps(struct planes *p, const struct node *node)
 {
     const struct gpu_caps *caps = p->caps;
-    p->directions = tune("DIRS", 2);
-    p->subgroups = min_u32(tune("SUBG",16), caps->max_invocations / caps->subgroup_size);
+    p->directions = 2 * div_up(p->h * p->w, caps->coop.n) < FULL_GPU ? 1 : 2;
+    p->subgroups = min_u32(SUBGROUPS, caps->max_invocations / caps->subgroup_size);
     p->tiles = 4;
-    while (p->tiles > 1 && 4 / p->directions * div_up(p->h * p->w, p->tiles * caps->coop.n) < tune("FULL",100))
+    while (p->tiles > 1 && 4 / p->directions * div_up(p->h * p->w, p->tiles * caps->coop.n) < FULL_GPU)
         p->tiles /= 2;
     while (p->tiles > 1 && steps_shared(p, p->tiles, 1) > caps->shared_memory)
         p->tiles /= 2;
@@ -67,24 +68,20 @@ static void choose_steps(struct planes *p, const struct node *node)
     p->shared = steps_shared(p, p->tiles, p->parts);
     uint32_t items = p->tiles * caps->coop.n * div_up(p->quads, 2), wg = p->subgroups * caps->subgroup_size;
     p->strip = 1;
-    while (node->front && p->strip < tune("STRIP",4) && p->h % (2 * p->strip) == 0 && p->w % (2 * p->strip) == 0 && items / p->strip > wg)
+    while (node->front && p->strip < 4 && p->h % (2 * p->strip) == 0 && p->w % (2 * p->strip) == 0 && items / p->strip > wg)
         p->strip *= 2;
 }
 
-static uint32_t lines_of(const struct planes *p, uint32_t chunk)
+static uint32_t most_invocations(const struct gpu_caps *caps)
 {
-    return (uint32_t)align_up(div_up(p->h * p->w, chunk), p->caps->subgroup_size);
+    return min_u32(MOST, min_u32(caps->max_invocations, MOST_SUBGROUPS * caps->subgroup_size));
 }
-
 
 /* As many channels a workgroup as it holds, but enough workgroups. */
 static void choose_planes(struct planes *p)
 {
-    p->chunk = tune("CHUNK",8);
-    p->lines = lines_of(p, p->chunk);
-    p->channels = tune("CHAN",4);
-    while (p->channels > 1 && (2 * p->lines * p->channels > p->caps->max_invocations || div_up(p->c, p->channels) < tune("LEASTC",64)))
-        p->channels /= 2;
+    p->lines = (uint32_t)align_up(div_up(p->h * p->w, CHUNK), p->caps->subgroup_size);
+    p->channels = div_up(p->c, 4) >= FEW && 8 * p->lines <= most_invocations(p->caps) ? 4 : 2;
 }
 
 static struct planes planes_of(const struct gpu_caps *caps, const struct node *node)
@@ -98,7 +95,7 @@ static struct planes planes_of(const struct gpu_caps *caps, const struct node *n
     p.columns2 = div_up(p.rank + 2, coop->k);
     choose_steps(&p, node);
     choose_planes(&p);
-    p.plane = (uint32_t)align_up(max_u32(p.lines * p.chunk, p.h * p.w), p.tiles * coop->n);
+    p.plane = (uint32_t)align_up(max_u32(p.lines * CHUNK, p.h * p.w), p.tiles * coop->n);
     return p;
 }
 
@@ -115,11 +112,11 @@ static uint32_t pool_of(const struct planes *p)
 bool op_scan_planes_fits(const struct net_target *target, const struct node *node, const struct net_memory *x)
 {
     const struct gpu_caps *caps = target->caps;
-    if (tune("NOPLANES",0) || !target->matrices || !caps->subgroup_shuffle || !caps->storage16 || node->h * node->w > tune("MAXPX",MAX_PIXELS) || (x->offset4 | x->stride4) % 2)
+    if (!target->matrices || !caps->subgroup_shuffle || (x->offset4 | x->stride4) % 2)
         return false;
     const struct planes p = planes_of(caps, node);
     uint32_t invocations = 2 * p.lines * p.channels;
-    return p.shared <= caps->shared_memory && invocations <= caps->max_invocations &&
+    return p.shared <= caps->shared_memory && invocations <= most_invocations(caps) &&
            4 * pool_of(&p) + 16 * invocations / caps->subgroup_size <= caps->shared_memory;
 }
 
@@ -201,15 +198,15 @@ static bool make_steps(struct lower *l, const struct node *node, const struct pl
             return false;
     }
     uint32_t pixels = p->h * p->w;
-    const struct scan_steps_push push = {pixels, p->w, p->h, p->plane, x.stride4, x.offset4};
+    const struct scan_steps_push push = {pixels, p->w, p->h, x.stride4, x.offset4};
     return lower_pass(
         l, &(struct lower_pass){
                .shader = "scan_steps",
                .binding = {{x.range, GPU_READ}, {projection, GPU_READ}, {steps, GPU_READ}, {planes, GPU_WRITE}, {taps, GPU_READ}},
                .n_bindings = 5,
                .spec = {p->subgroups * p->caps->subgroup_size, p->subgroups, p->quads, p->rank, p->tiles, p->parts, coop->m, coop->n,
-                        coop->k, node->front ? node->kernel : 0, node->act, p->strip, p->directions, tune("SKIP",0)},
-               .n_spec = 14,
+                        coop->k, node->front ? node->kernel : 0, node->act, p->strip, p->directions},
+               .n_spec = 13,
                .subgroup_size = p->caps->subgroup_size,
                .push = &push,
                .push_size = sizeof(push),
@@ -224,13 +221,13 @@ static bool scan(struct lower *l, const struct node *node, const struct planes *
     struct net_memory y = lower_output(l);
     struct gpu_range vectors = op_scan_vectors(l, node);
     uint32_t pixels = p->h * p->w;
-    const struct scan_planes_push push = {pixels, p->w, p->h, p->plane, p->rows, 4 * p->quads, y.stride4, y.offset4};
+    const struct scan_planes_push push = {pixels, p->w, p->h, p->rows, 4 * p->quads, y.stride4, y.offset4};
     return lower_pass(l, &(struct lower_pass){
                              .shader = "scan_planes",
                              .binding = {{planes, GPU_READ}, {vectors, GPU_READ}, {y.range, GPU_WRITE}},
                              .n_bindings = 3,
-                             .spec = {2 * p->lines * p->channels, p->lines, p->chunk, p->channels, p->caps->subgroup_size,
-                                      p->lines * p->chunk != pixels, pool_of(p)},
+                             .spec = {2 * p->lines * p->channels, p->lines, p->channels, p->caps->subgroup_size, p->caps->coop.n,
+                                      p->lines * CHUNK != pixels, pool_of(p)},
                              .n_spec = 7,
                              .subgroup_size = p->caps->subgroup_size,
                              .push = &push,
