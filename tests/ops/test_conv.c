@@ -104,7 +104,7 @@ static void reference(const float *x, float *out, const void *arg)
 /* Which storage precisions: the large shapes compile for seconds on a CPU driver and take turns. */
 enum storage { BOTH, F32, F16 };
 
-static uint32_t forced; /* row of op_conv.c's table, from 1; 0: as it chooses */
+static uint32_t forced; /* row of op_conv_table.c, from 1; 0: as it chooses */
 
 static void check(const char *name, const struct conv_test *t, bool no_fuse, enum storage storage)
 {

@@ -79,7 +79,7 @@ const struct gpu_caps *lower_caps(const struct lower *l);
 bool lower_f16(const struct lower *l);
 /** net_program_params.conv_variant. */
 uint32_t lower_conv_variant(const struct lower *l);
-/** 1 + the row of op_conv.c's table that was measured to be the fastest; 0: not known. */
+/** 1 + the row of op_conv_table.c that was measured to be the fastest; 0: not known. */
 uint32_t lower_tuned_row(const struct lower *l, const struct net_job *job);
 /** net_target.matrices; graph_fuse is told the same. */
 bool lower_matrices(const struct lower *l);

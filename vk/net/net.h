@@ -88,7 +88,7 @@ struct net_program_params {
     bool no_fuse;
     const char *const *taps; /**< names to keep; [n_taps] */
     size_t n_taps;
-    uint32_t conv_variant;     /**< tests: 1 + the row of op_conv.c's table to use wherever it fits; 0: the best */
+    uint32_t conv_variant;     /**< tests: 1 + the row of op_conv_table.c to use wherever it fits; 0: the best */
     struct net_tuning *tuning; /**< measured choices; NULL: none */
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * tuning.h: which row of op_conv.c's table was the fastest for a convolution on this device, where somebody measured it.
+ * tuning.h: which row of op_conv_table.c was the fastest for a convolution on this device, where somebody measured it.
  * The lowering asks; tune.c measures what it asked in vain. A choice names the row by its sizes, so that a file written by
  * a program with another table costs nothing but the choice.
  *
