@@ -26,6 +26,7 @@
         T e = exp2(-abs(v));            \
         return max(v, 0.0) + e * SERIES(e); \
     }
+DEFINE_SOFTPLUS(float)
 DEFINE_SOFTPLUS(vec2)
 DEFINE_SOFTPLUS(vec4)
 

@@ -18,6 +18,9 @@ bool op_fold_epilogue(struct lower *l, const struct node *node, bool has_bias, s
 /** scale and shift that a batch norm amounts to, multiplied into mul and add [c]; false after an error. */
 bool op_fold_norm(struct lower *l, const char *scope, uint32_t c, double *mul, double *add);
 
+/** A scan's vectors in float32, of 4 ceil(c / 4) channels each: dt's bias (4), A (4), the sum of D over the directions. */
+struct gpu_range op_scan_vectors(struct lower *l, const struct node *node);
+
 /** Weights of a depthwise convolution: (c, 1, k, k) -> [ky, kx][cq quads] in storage precision, then float32 bias. */
 struct gpu_range op_dwconv_weights(struct lower *l, const struct node *node, uint32_t cq);
 

@@ -4,6 +4,8 @@
  *
  *   scan_project  z = W x: (B, C, low rank of dt) of the four directions, in planes      (4 ranks4, pixels) quads
  *
+ * A small map with cooperative matrices takes two passes of its own: op_scan_planes.c.
+ *
  * A small map, on a GPU: everything else is one pass, scan_whole. A large one is cut into chunks of SIDE pixels:
  *
  *   scan_local    every chunk from zero: product of a, last state                        (chunks, quads, 2)
@@ -82,11 +84,12 @@ static uint64_t made_size(const struct scan *s, bool f16)
     return (uint64_t)s->h * s->w * s->quads * (f16 ? 8 : 16);
 }
 
-uint64_t op_scan_scratch(const struct node *node, const struct net_memory *in, bool f16)
+uint64_t op_scan_scratch(const struct node *node, const struct net_memory *in, const struct net_target *target)
 {
-    (void)in;
+    if (op_scan_planes_fits(target, node, &in[0]))
+        return op_scan_planes_scratch(target->caps, node);
     const struct scan s = scan_of(node);
-    return z_size(&s, f16) + states_size(&s) + (node->front ? made_size(&s, f16) : 0);
+    return z_size(&s, target->f16) + states_size(&s) + (node->front ? made_size(&s, target->f16) : 0);
 }
 
 /* scan_whole's shape; lines is 0 where the map does not fit a workgroup. */
@@ -158,8 +161,9 @@ static struct gpu_range upload_steps(struct lower *l, const struct node *node, c
 }
 
 /* Vectors of the channels: dt's bias (4), A (4), and the sum of D over the directions. */
-static struct gpu_range upload_vectors(struct lower *l, const struct node *node, const struct scan *s)
+struct gpu_range op_scan_vectors(struct lower *l, const struct node *node)
 {
+    const struct scan scan = scan_of(node), *s = &scan;
     const float *bias = lower_read(l, node->scope, "dt_projs_bias", 2, (const uint64_t[]){4, s->c});
     const float *a_logs = lower_read(l, node->scope, "A_logs", 2, (const uint64_t[]){4 * s->c, 1});
     const float *d = lower_read(l, node->scope, "Ds", 1, (const uint64_t[]){4 * s->c});
@@ -273,7 +277,7 @@ static bool project(struct lower *l, const struct node *node, const struct scan 
 static bool whole(struct lower *l, const struct node *node, const struct scan *s, const struct whole *t)
 {
     struct net_memory x = scanned(l, node, s), y = lower_output(l);
-    struct gpu_range steps = upload_steps(l, node, s), vectors = upload_vectors(l, node, s), z = z_range(l, s);
+    struct gpu_range steps = upload_steps(l, node, s), vectors = op_scan_vectors(l, node), z = z_range(l, s);
     uint32_t pixels = s->h * s->w;
     const struct scan_whole_push push = {pixels, s->w, s->h, 2 * s->quads, t->chunk * t->lines, x.stride4, x.offset4, y.stride4, y.offset4};
     const struct lower_pass pass = {
@@ -353,7 +357,7 @@ static bool carry(struct lower *l, const struct scan *s)
 static bool scan_tiles(struct lower *l, const struct node *node, const struct scan *s)
 {
     struct gpu_range x = scanned(l, node, s).range, z = z_range(l, s), states = states_range(l, s);
-    struct gpu_range steps = upload_steps(l, node, s), vectors = upload_vectors(l, node, s);
+    struct gpu_range steps = upload_steps(l, node, s), vectors = op_scan_vectors(l, node);
     struct lower_pass local = {
         .shader = "scan_local",
         .binding = {{x, GPU_READ}, {z, GPU_READ}, {steps, GPU_READ}, {vectors, GPU_READ}, {states, GPU_WRITE}},
@@ -371,6 +375,9 @@ static bool scan_tiles(struct lower *l, const struct node *node, const struct sc
 bool op_scan_lower(struct lower *l, const struct node *node)
 {
     const struct scan s = scan_of(node);
+    struct net_memory x = lower_input(l, 0);
+    if (op_scan_planes_fits(lower_target(l), node, &x))
+        return op_scan_planes_lower(l, node);
     const struct whole t = choose_whole(lower_caps(l), &s);
     if (t.lines)
         return project(l, node, &s, t.chunk, t.chunk * t.lines) && whole(l, node, &s, &t);
