@@ -84,6 +84,17 @@ static bool run_frames(struct bench *bench, uint64_t wanted, uint64_t most, doub
     return good;
 }
 
+/* Right after the frames, while the clocks are high. */
+static bool measure_peak(struct bench *bench, struct segman_error *error)
+{
+    struct segman_peak peak;
+
+    if (!segman_context_measure(bench->engine.context, &peak, error))
+        return error->status == SEGMAN_ERROR_UNSUPPORTED;
+    app_profile_set_peak(bench->profile, &peak);
+    return true;
+}
+
 static bool measure(struct bench *bench, struct segman_error *error)
 {
     const struct app_options *options = bench->options;
@@ -91,7 +102,7 @@ static bool measure(struct bench *bench, struct segman_error *error)
 
     if (!no_warmup && !run_frames(bench, options->warmup, WARMUP, WARMUP_SECONDS, false, error))
         return false;
-    return run_frames(bench, options->frames, FRAMES, SECONDS, true, error);
+    return run_frames(bench, options->frames, FRAMES, SECONDS, true, error) && (!bench->profile || measure_peak(bench, error));
 }
 
 /* ---- set-up ------------------------------------------------------------------------------------------ */
@@ -202,8 +213,10 @@ static void print_json(const struct bench *bench)
 
     for (int i = 0; i < SERIES; i++)
         json_object_set_new(root, series[i].key, app_samples_json((const double *)bench->ms[i]->data, bench->ms[i]->len, true));
-    if (bench->profile)
+    if (bench->profile) {
         json_object_set_new(root, "passes", app_profile_json(bench->profile));
+        json_object_set_new(root, "peak", app_profile_peak_json(bench->profile));
+    }
     if (bench->options->end_to_end)
         json_object_set_new(root, "end_to_end", app_end_to_end_json(&bench->end_to_end));
     app_json_result(root);

@@ -5,22 +5,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A pass, or a group of passes; ms is the sum over the profiled frames. */
+/* A pass, or a group of passes; ms is the sum over the profiled frames, least_ms what a frame would take at the device's rates. */
 struct row {
     char *name;
     uint32_t passes;
-    double ms, flops, bytes;
+    double ms, flops, bytes, least_ms;
 };
 
 struct pass {
     struct row row;
     char *op, *shader;
+    bool matrices;
 };
 
 struct app_profile {
     struct pass *passes;
     size_t count;
     uint32_t frames;
+    struct segman_peak peak; /* zeros: not measured */
 };
 
 static const char *or_dash(const char *text)
@@ -40,6 +42,7 @@ struct app_profile *app_profile_create(const struct segman_session *session)
             .row = {.name = g_strdup(or_dash(info.scope)), .passes = 1, .flops = info.flops, .bytes = info.bytes},
             .op = g_strdup(or_dash(info.op)),
             .shader = g_strdup(or_dash(info.shader)),
+            .matrices = info.matrices,
         };
     }
     return profile;
@@ -65,6 +68,22 @@ void app_profile_add(struct app_profile *profile, const struct segman_session *s
     for (size_t i = 0; i < profile->count && segman_session_pass(session, i, &info); i++)
         profile->passes[i].row.ms += info.ms;
     profile->frames++;
+}
+
+static double seconds_for(double work, double per_second)
+{
+    return per_second > 0 ? work / per_second : 0;
+}
+
+void app_profile_set_peak(struct app_profile *profile, const struct segman_peak *peak)
+{
+    profile->peak = *peak;
+    for (size_t i = 0; i < profile->count; i++) {
+        struct pass *pass = &profile->passes[i];
+        double arithmetic = seconds_for(pass->row.flops, pass->matrices ? peak->matrix_flops : peak->flops);
+        double memory = seconds_for(pass->row.bytes, peak->bytes_per_second);
+        pass->row.least_ms = 1e3 * MAX(arithmetic, memory);
+    }
 }
 
 /* ---- grouping ------------------------------------------------------------------------------------- */
@@ -100,6 +119,7 @@ static void add_row(GArray *rows, const char *name, const struct row *pass)
     row->ms += pass->ms;
     row->flops += pass->flops;
     row->bytes += pass->bytes;
+    row->least_ms += pass->least_ms;
 }
 
 static void clear_row(gpointer row)
@@ -151,7 +171,13 @@ static int widest(const GArray *rows)
 
 static void print_head(FILE *out, const char *title, int width)
 {
-    fprintf(out, "\n%-*s %6s %10s %7s %10s %9s\n", width, title, "passes", "ms", "share", "GFLOP/s", "GB/s");
+    fprintf(out, "\n%-*s %6s %10s %7s %10s %9s %9s\n", width, title, "passes", "ms", "share", "GFLOP/s", "GB/s", "roofline");
+}
+
+/* How near a row is to the device's rates, in percent; "-" where they were not measured. */
+static char *roofline(const struct row *row, uint32_t frames)
+{
+    return row->least_ms > 0 && row->ms > 0 ? g_strdup_printf("%.1f%%", 100 * row->least_ms * frames / row->ms) : g_strdup("-");
 }
 
 static void print_row(FILE *out, const struct row *row, int width, uint32_t frames, double total)
@@ -160,8 +186,10 @@ static void print_row(FILE *out, const struct row *row, int width, uint32_t fram
     double share = total > 0 ? 100 * row->ms / total : 0;
     double per_second = ms > 0 ? 1e3 / ms / 1e9 : 0; /* of work given in units: G units a second */
 
-    fprintf(out, "%-*s %6u %10.3f %6.1f%% %10.1f %9.1f\n", width, row->name, row->passes, ms, share, row->flops * per_second,
-            row->bytes * per_second);
+    g_autofree char *near = roofline(row, frames);
+
+    fprintf(out, "%-*s %6u %10.3f %6.1f%% %10.1f %9.1f %9s\n", width, row->name, row->passes, ms, share, row->flops * per_second,
+            row->bytes * per_second, near);
 }
 
 static void print_group(const struct app_profile *profile, const char *title, bool by_op, FILE *out)
@@ -179,6 +207,7 @@ static void print_group(const struct app_profile *profile, const char *title, bo
         all.ms += row->ms;
         all.flops += row->flops;
         all.bytes += row->bytes;
+        all.least_ms += row->least_ms;
     }
     print_row(out, &all, width, profile->frames, total);
 }
@@ -197,8 +226,19 @@ static void print_passes(const struct app_profile *profile, FILE *out)
     }
 }
 
+static void print_peak(const struct segman_peak *peak, FILE *out)
+{
+    fprintf(out, "\nthis device at most: %.0f GFLOP/s", peak->flops / 1e9);
+    if (peak->matrix_flops > 0)
+        fprintf(out, ", %.0f on matrices", peak->matrix_flops / 1e9);
+    fprintf(out, ", %.0f GB/s of memory; a pass that waits and does nothing: %.2f us\n", peak->bytes_per_second / 1e9,
+            peak->pass_seconds * 1e6);
+}
+
 void app_profile_print(const struct app_profile *profile, bool full, FILE *out)
 {
+    if (profile->peak.flops > 0)
+        print_peak(&profile->peak, out);
     print_group(profile, "by operation", true, out);
     print_group(profile, "by stage", false, out);
     if (full)
@@ -211,9 +251,17 @@ json_t *app_profile_json(const struct app_profile *profile)
 
     for (size_t i = 0; i < profile->count; i++) {
         const struct pass *pass = &profile->passes[i];
-        json_array_append_new(passes,
-                              json_pack("{ss ss ss sf sf sf}", "scope", pass->row.name, "op", pass->op, "shader", pass->shader, "ms",
-                                        pass->row.ms / MAX(profile->frames, 1), "flops", pass->row.flops, "bytes", pass->row.bytes));
+        json_array_append_new(passes, json_pack("{ss ss ss sf sf sf sf}", "scope", pass->row.name, "op", pass->op, "shader", pass->shader,
+                                                "ms", pass->row.ms / MAX(profile->frames, 1), "least_ms", pass->row.least_ms, "flops",
+                                                pass->row.flops, "bytes", pass->row.bytes));
     }
     return passes;
+}
+
+json_t *app_profile_peak_json(const struct app_profile *profile)
+{
+    const struct segman_peak *peak = &profile->peak;
+
+    return json_pack("{sf sf sf sf}", "flops", peak->flops, "matrix_flops", peak->matrix_flops, "bytes_per_second", peak->bytes_per_second,
+                     "pass_seconds", peak->pass_seconds);
 }

@@ -299,6 +299,18 @@ struct present_frame {
     uint weight[256];                                                        /* 0..65536 */
 };
 
+/* ---- peak.comp, peak_copy.comp, peak_coop.comp ------------------------------------------------ */
+
+#define PEAK_CHAINS 32 /* sums of an invocation, */
+#define PEAK_STEPS  4  /* each so often a round */
+#define PEAK_SUMS   8  /* matrices of sums of a subgroup */
+#define PEAK_OCTS   4  /* octs of 8 halves that an invocation copies */
+
+struct peak_push {
+    uint rounds;
+    float factor;
+};
+
 #ifdef __STDC__
 #undef uint
 #endif

@@ -45,3 +45,8 @@ uint32_t segman_context_allocations(const struct segman_context *context)
 {
     return gpu_allocations(context->gpu);
 }
+
+bool segman_context_measure(struct segman_context *context, struct segman_peak *peak, struct segman_error *error)
+{
+    return gpu_peak_measure(context->gpu, peak, error);
+}

@@ -136,6 +136,19 @@ SEGMAN_API uint32_t segman_context_validation_messages(const struct segman_conte
 /** Allocations of GPU memory that are alive, of all of the context's objects. Constant while frames run. */
 SEGMAN_API uint32_t segman_context_allocations(const struct segman_context *context);
 
+/** What a device does at most, as measured on it. */
+struct segman_peak {
+    double bytes_per_second; /**< read and written by a copy of memory too large for caches */
+    double flops;            /**< float32 multiply-adds in registers, two operations each */
+    double matrix_flops;     /**< the same on cooperative matrices, float16 with float32 sums; 0: there are none */
+    double pass_seconds;     /**< a pass of one workgroup that does nothing, waiting for the pass before it */
+};
+/**
+ * Measures them: a fraction of a second on a GPU, seconds on a CPU driver. Nothing else should run on the device, which should
+ * have worked just before (clocks rise). Fails with SEGMAN_ERROR_UNSUPPORTED where the device has no timers.
+ */
+SEGMAN_API bool segman_context_measure(struct segman_context *context, struct segman_peak *peak, struct segman_error *error);
+
 /* ---- datasets: classes and palettes ---------------------------------------------------------- */
 
 struct segman_dataset {
@@ -367,6 +380,7 @@ struct segman_pass_info {
     double bytes;       /**< bytes read and written, each once */
     double ms;          /**< of the last waited frame; 0 without segman_session_params.profile */
     bool barrier;       /**< waits for the passes before it */
+    bool matrices;      /**< multiplies on cooperative matrices */
     uint32_t groups[3];
 };
 SEGMAN_API size_t segman_session_pass_count(const struct segman_session *session);

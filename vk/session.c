@@ -160,6 +160,7 @@ static void on_recorded(void *user, struct gpu_commands *commands, const struct 
                                                        .flops = pass->flops,
                                                        .bytes = pass->bytes,
                                                        .barrier = barrier,
+                                                       .matrices = pass->matrices,
                                                        .groups = {pass->groups[0], pass->groups[1], pass->groups[2]}};
 }
 

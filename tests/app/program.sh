@@ -114,4 +114,7 @@ is -s stopped.mkv
 
 expect 0 bench bench -m synthetic:t --size 224x224 --frames 2 --warmup 0 --json
 says '"samples"' out bench
+expect 0 profile bench -m synthetic:t --size 224x224 --frames 2 --warmup 0 --profile
+says 'roofline' out profile
+says 'this device at most' out profile
 exit $failed

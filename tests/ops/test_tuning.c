@@ -166,9 +166,26 @@ static void test_used(void)
     net_tuning_destroy(t);
 }
 
-static CU_TestInfo tests[] = {
-    {"names", test_names}, {"file", test_file}, {"damaged file", test_damaged}, {"measured", test_measured}, {"stopped", test_stopped},
-    {"used", test_used},   CU_TEST_INFO_NULL};
+/* ---- what the device does at most -------------------------------------------------------------- */
+
+static void test_peak(void)
+{
+    struct segman_error error = {0};
+    struct segman_peak peak;
+    bool matrices = gpu_caps(harness_gpu())->coop.m && gpu_shader_find("peak_coop");
+    bool good = gpu_peak_measure(harness_gpu(), &peak, &error);
+    CU_ASSERT(good);
+    if (!good)
+        printf("  %s\n", error.message);
+    CU_ASSERT(peak.bytes_per_second > 1e8 && peak.bytes_per_second < 1e14);
+    CU_ASSERT(peak.flops > 1e8 && peak.flops < 1e16);
+    CU_ASSERT((peak.matrix_flops > 0) == matrices);
+    CU_ASSERT(peak.pass_seconds > 1e-8 && peak.pass_seconds < 1e-2);
+}
+
+static CU_TestInfo tests[] = {{"names", test_names},       {"file", test_file},       {"damaged file", test_damaged},
+                              {"measured", test_measured}, {"stopped", test_stopped}, {"used", test_used},
+                              {"peak", test_peak},         CU_TEST_INFO_NULL};
 
 int main(int argc, char **argv)
 {

@@ -73,6 +73,8 @@ bool gpu_file_write(const char *path, const void *data, size_t size);
 /** The file of choices measured on this device and driver with this version; NULL without a cache on disk. */
 const char *gpu_tuning_path(const struct gpu *gpu);
 void gpu_log(const struct gpu *gpu, enum segman_log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/** segman_context_measure(). */
+bool gpu_peak_measure(struct gpu *gpu, struct segman_peak *peak, struct segman_error *error);
 /** Turns a VkResult into an error sentence: "what: VK_ERROR_..."; returns false. */
 bool gpu_fail(struct segman_error *error, VkResult result, const char *what);
 

@@ -243,6 +243,7 @@ static bool create_pass(struct lower *l, const struct pending *p, struct net_pas
     *out = (struct net_pass){.op = net_ops[node->op].name,
                              .flops = p->pass.flops,
                              .bytes = p->pass.bytes,
+                             .matrices = p->pass.matrices,
                              .groups = {desc.groups[0], desc.groups[1], desc.groups[2]}};
     out->scope = strdup(node->scope);
     const struct gpu_shader *found = gpu_shader_find(shader);

@@ -119,6 +119,7 @@ struct net_pass {
     const char *scope, *op, *shader;
     double flops, bytes;
     uint32_t groups[3];
+    bool matrices; /**< on cooperative matrices */
 };
 size_t net_program_passes(const struct net_program *program, const struct net_pass **passes);
 void net_program_memory(const struct net_program *program, struct segman_memory_info *info);

@@ -202,6 +202,7 @@ static bool add_pass(struct lower *l, const struct shape *s, const struct natten
                                       coop->k, s->shared},
                              .n_spec = 12,
                              .subgroup_size = s->caps->subgroup_size,
+                             .matrices = true,
                              .push = push,
                              .push_size = sizeof(*push),
                              .groups = {workgroups(s, &s->tile) / node->heads, node->heads, 1},
