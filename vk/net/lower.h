@@ -51,7 +51,7 @@ struct node {
     char *norm;         /* scope of a batch norm folded into the weights */
     char *scale;        /* scope of a layer scale */
     int32_t residual;   /* tensor added last */
-    char *layer_norm;   /* dwnorm: scope of the layer norm */
+    char *layer_norm;   /* dwnorm, scan: scope of the layer norm, before a residual */
     char *front;        /* scan: scope of the depthwise convolution that makes its input; kernel, norm, act are its */
     int32_t also;       /* the node whose tensor is this node's second output */
     int32_t maker;      /* OP_ALSO: the node that writes this tensor */
@@ -149,7 +149,7 @@ bool op_scan_lower(struct lower *l, const struct node *node);
 uint64_t op_scan_scratch(const struct node *node, const struct net_memory *in, const struct net_target *target);
 bool op_scan_planes_fits(const struct net_target *target, const struct node *node, const struct net_memory *x);
 uint64_t op_scan_planes_scratch(const struct gpu_caps *caps, const struct node *node);
-bool op_scan_planes_lower(struct lower *l, const struct node *node);
+bool op_scan_planes_lower(struct lower *l, const struct node *node, const struct net_memory *y);
 
 static inline uint32_t max_u32(uint32_t a, uint32_t b)
 {

@@ -15,12 +15,11 @@ static uint32_t choose_lanes(const struct gpu_caps *caps, uint32_t nq)
     return lanes;
 }
 
-/* float32 weight and bias, each padded to whole quads; padding is zero, so padding channels come out zero. */
-static struct gpu_range upload(struct lower *l, const struct node *node, uint32_t nq)
+struct gpu_range op_layer_norm_parameters(struct lower *l, const struct node *node, const char *scope, uint32_t nq)
 {
     const uint64_t shape[] = {node->c};
     float *blob = lower_alloc(l, (size_t)nq * 32);
-    const float *weight = lower_read(l, node->scope, "weight", 1, shape), *bias = lower_read(l, node->scope, "bias", 1, shape);
+    const float *weight = lower_read(l, scope, "weight", 1, shape), *bias = lower_read(l, scope, "bias", 1, shape);
     if (!blob || !weight || !bias)
         return (struct gpu_range){0};
     for (uint32_t i = 0; i < node->c; i++) {
@@ -30,16 +29,16 @@ static struct gpu_range upload(struct lower *l, const struct node *node, uint32_
     return lower_upload(l, blob, (size_t)nq * 32);
 }
 
-bool op_layer_norm_lower(struct lower *l, const struct node *node)
+bool op_layer_norm_pass(struct lower *l, const struct node *node, const char *scope, const struct net_memory *x)
 {
-    struct net_memory x = lower_input(l, 0), y = lower_output(l), r = node->residual ? lower_residual(l) : x;
+    struct net_memory y = lower_output(l), r = node->residual ? lower_residual(l) : *x;
     uint32_t lanes = choose_lanes(lower_caps(l), lower_quads(&y)), wg = lower_caps(l)->cpu ? 8 : 128;
-    struct gpu_range parameters = upload(l, node, lower_quads(&y));
+    struct gpu_range parameters = op_layer_norm_parameters(l, node, scope, lower_quads(&y));
     if (!parameters.size)
         return false;
     const struct layer_norm_push push = {.m = y.h * y.w,
-                                         .x_stride = x.stride4,
-                                         .x_offset = x.offset4,
+                                         .x_stride = x->stride4,
+                                         .x_offset = x->offset4,
                                          .y_stride = y.stride4,
                                          .y_offset = y.offset4,
                                          .r_stride = r.stride4,
@@ -49,14 +48,20 @@ bool op_layer_norm_lower(struct lower *l, const struct node *node)
                                          .nq = lower_quads(&y),
                                          .eps = LAYER_NORM_EPS};
     struct lower_pass pass = {.shader = "layer_norm",
-                              .binding = {{x.range, GPU_READ}, {parameters, GPU_READ}, {r.range, GPU_READ}, {y.range, GPU_WRITE}},
+                              .binding = {{x->range, GPU_READ}, {parameters, GPU_READ}, {r.range, GPU_READ}, {y.range, GPU_WRITE}},
                               .n_bindings = 4,
                               .spec = {wg, lanes, div_up(lower_quads(&y), lanes), node->residual != 0},
                               .n_spec = 4,
                               .push = &push,
                               .push_size = sizeof(push),
                               .flops = 8.0 * y.c * y.h * y.w,
-                              .bytes = op_tensor_bytes(&x) + op_tensor_bytes(&y) * (node->residual ? 2 : 1)};
+                              .bytes = op_tensor_bytes(x) + op_tensor_bytes(&y) * (node->residual ? 2 : 1)};
     op_flat_groups(push.m, wg / lanes, pass.groups);
     return lower_pass(l, &pass);
+}
+
+bool op_layer_norm_lower(struct lower *l, const struct node *node)
+{
+    const struct net_memory x = lower_input(l, 0);
+    return op_layer_norm_pass(l, node, node->scope, &x);
 }

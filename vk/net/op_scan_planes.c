@@ -211,15 +211,14 @@ static bool make_steps(struct lower *l, const struct node *node, const struct pl
            });
 }
 
-static bool scan(struct lower *l, const struct node *node, const struct planes *p, struct gpu_range planes)
+static bool scan(struct lower *l, const struct node *node, const struct planes *p, struct gpu_range planes, const struct net_memory *y)
 {
-    struct net_memory y = lower_output(l);
     struct gpu_range vectors = op_scan_vectors(l, node);
     uint32_t pixels = p->h * p->w;
-    const struct scan_planes_push push = {pixels, p->w, p->h, p->rows, 4 * p->quads, y.stride4, y.offset4};
+    const struct scan_planes_push push = {pixels, p->w, p->h, p->rows, 4 * p->quads, y->stride4, y->offset4};
     return lower_pass(l, &(struct lower_pass){
                              .shader = "scan_planes",
-                             .binding = {{planes, GPU_READ}, {vectors, GPU_READ}, {y.range, GPU_WRITE}},
+                             .binding = {{planes, GPU_READ}, {vectors, GPU_READ}, {y->range, GPU_WRITE}},
                              .n_bindings = 3,
                              .spec = {2 * p->lines * p->channels, p->lines, p->channels, p->caps->subgroup_size, p->caps->coop.n,
                                       p->lines * CHUNK != pixels, pool_of(p)},
@@ -227,15 +226,15 @@ static bool scan(struct lower *l, const struct node *node, const struct planes *
                              .subgroup_size = p->caps->subgroup_size,
                              .push = &push,
                              .push_size = sizeof(push),
-                             .groups = {div_up(4 * lower_quads(&y), p->channels), 1, 1},
+                             .groups = {div_up(4 * lower_quads(y), p->channels), 1, 1},
                              .flops = 4.0 * pixels * p->c * 10,
-                             .bytes = (double)planes.size + (double)y.range.size,
+                             .bytes = (double)planes.size + (double)y->range.size,
                          });
 }
 
-bool op_scan_planes_lower(struct lower *l, const struct node *node)
+bool op_scan_planes_lower(struct lower *l, const struct node *node, const struct net_memory *y)
 {
     const struct planes p = planes_of(lower_caps(l), node);
     struct gpu_range planes = lower_scratch(l, 0, planes_size(&p));
-    return make_steps(l, node, &p, planes) && scan(l, node, &p, planes);
+    return make_steps(l, node, &p, planes) && scan(l, node, &p, planes, y);
 }
