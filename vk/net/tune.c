@@ -1,17 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Measures the rows of the convolution's table: for each wanted job a network of that one convolution, its pass recorded
- * several times over, each run waiting for the one before as in a network. The least of a few runs counts.
+ * Measures the rows of the convolution's table: for each wanted job a network of that one convolution by every row that can compute
+ * it. Their passes are recorded in turn, each waiting for the one before as in a network, so that a pass finds its code as cold as
+ * it does there: what a row's size costs is in its time. The least of a few rounds counts.
  */
 #include <stdlib.h>
 
 #include "lower.h"
 #include "tuning.h"
 
-#define RUN_MS     0.5 /* repetitions fill about this time */
-#define REPEATS    64
+#define MAX_ROWS   32
+#define ROUNDS     8   /* in one list, */
+#define ROUNDS_MS  5.0 /* or one where a round takes longer than this */
 #define RUNS       4
 #define PATIENT_NS 60000000000ull
+
+struct candidate {
+    uint32_t row; /* 1 + its number */
+    struct net_program *program;
+    double ms;
+};
+
+struct contest {
+    struct gpu *gpu;
+    struct gpu_commands *commands; /* timers for every pass of ROUNDS rounds */
+    struct candidate candidate[MAX_ROWS];
+    uint32_t count;
+};
 
 static bool any_shape(void *user, const char *name, uint32_t rank, const uint64_t *shape, struct segman_error *error)
 {
@@ -56,57 +71,78 @@ static bool clear_input(struct gpu *gpu, const struct net_program *p, struct seg
     return ok;
 }
 
-/* The program's passes, repeats times, in milliseconds each; negative after an error. */
-static double run(struct gpu_commands *c, const struct net_program *p, uint32_t repeats, struct segman_error *error)
+static bool enter(struct contest *t, const struct net_job *job, uint32_t row, struct segman_error *error)
 {
-    const struct net_pass *pass;
-    size_t n = net_program_passes(p, &pass);
-    if (!gpu_commands_begin(c, error))
-        return -1;
-    gpu_commands_timer(c);
-    for (uint32_t r = 0; r < repeats; r++)
-        for (size_t i = 0; i < n; i++)
-            gpu_commands_pass(c, pass[i].pass);
-    gpu_commands_timer(c);
-    if (!gpu_commands_end(c, error) || !gpu_commands_submit(c, error) || !gpu_commands_wait(c, PATIENT_NS, error))
-        return -1;
-    return gpu_commands_time(c, 1) / repeats;
+    struct net_program *p = program_of(t->gpu, job, row, error);
+    if (!p)
+        return false;
+    t->candidate[t->count++] = (struct candidate){.row = row, .program = p, .ms = -1};
+    return clear_input(t->gpu, p, error);
 }
 
-static double time_row(struct gpu *gpu, struct gpu_commands *c, const struct net_job *job, uint32_t row, struct segman_error *error)
+static bool record(struct contest *t, uint32_t rounds, struct segman_error *error)
 {
-    struct net_program *p = program_of(gpu, job, row, error);
-    double best = -1;
-    if (p && clear_input(gpu, p, error))
-        best = run(c, p, 1, error);
-    if (best >= 0) {
-        uint32_t repeats = best * REPEATS < RUN_MS ? REPEATS : best < RUN_MS ? (uint32_t)(RUN_MS / best) : 1;
-        for (int i = 0; i < RUNS && best >= 0; i++) {
-            double ms = run(c, p, repeats, error);
-            best = ms < best ? ms : best; /* negative: stays so */
-        }
+    struct gpu_commands *c = t->commands;
+    if (!gpu_commands_begin(c, error))
+        return false;
+    gpu_commands_serial(c, true);
+    gpu_commands_timer(c);
+    for (uint32_t i = 0; i < rounds * t->count; i++) {
+        const struct net_pass *pass;
+        size_t n = net_program_passes(t->candidate[i % t->count].program, &pass);
+        for (size_t k = 0; k < n; k++)
+            gpu_commands_pass(c, pass[k].pass);
+        gpu_commands_timer(c);
     }
-    net_program_destroy(p);
-    return best;
+    return gpu_commands_end(c, error);
+}
+
+/* Runs the list and notes who was faster than before; returns the milliseconds of all, negative after an error. */
+static double run(struct contest *t, uint32_t rounds, struct segman_error *error)
+{
+    double before = 0;
+    if (!gpu_commands_submit(t->commands, error) || !gpu_commands_wait(t->commands, PATIENT_NS, error))
+        return -1;
+    for (uint32_t i = 0; i < rounds * t->count; i++) {
+        struct candidate *c = &t->candidate[i % t->count];
+        double now = gpu_commands_time(t->commands, i + 1);
+        if (c->ms < 0 || now - before < c->ms)
+            c->ms = now - before;
+        before = now;
+    }
+    return before;
+}
+
+static bool measure(struct contest *t, struct segman_error *error)
+{
+    double ms = record(t, 1, error) ? run(t, 1, error) : -1;
+    uint32_t rounds = ms < ROUNDS_MS ? ROUNDS : 1;
+    for (uint32_t i = 0; i < t->count; i++)
+        t->candidate[i].ms = -1; /* the first round has waited for what comes once */
+    if (ms < 0 || (rounds > 1 && !record(t, rounds, error)))
+        return false;
+    for (int i = 0; i < RUNS; i++)
+        if (run(t, rounds, error) < 0)
+            return false;
+    return true;
 }
 
 /* 1 + the fastest row; 0 after an error. */
 static uint32_t fastest_row(struct gpu *gpu, struct gpu_commands *c, const struct net_job *job, struct segman_error *error)
 {
-    uint32_t best = 0;
-    double least = 0;
-    for (uint32_t row = 1; row <= op_conv_variants(); row++) {
-        if (!(job->rows >> (row - 1) & 1))
-            continue;
-        double ms = time_row(gpu, c, job, row, error);
-        if (ms < 0)
-            return 0;
-        if (!best || ms < least) {
-            best = row;
-            least = ms;
-        }
+    struct contest t = {.gpu = gpu, .commands = c};
+    const struct candidate *best = &t.candidate[0];
+    bool ok = true;
+    for (uint32_t row = 1; ok && row <= op_conv_variants(); row++)
+        if (job->rows >> (row - 1) & 1)
+            ok = enter(&t, job, row, error);
+    ok = ok && measure(&t, error);
+    for (uint32_t i = 0; i < t.count; i++) {
+        if (t.candidate[i].ms < best->ms)
+            best = &t.candidate[i];
+        net_program_destroy(t.candidate[i].program);
     }
-    return best;
+    return ok ? best->row : 0;
 }
 
 bool net_tune(struct net_tuning *t, struct gpu *gpu, net_tune_fn progress, void *user, struct segman_error *error)
@@ -115,7 +151,7 @@ bool net_tune(struct net_tuning *t, struct gpu *gpu, net_tune_fn progress, void 
     uint32_t total = 0;
     if (!gpu_caps(gpu)->timestamps)
         return segman_fail(error, SEGMAN_ERROR_UNSUPPORTED, "This device has no timers: nothing can be measured on it");
-    struct gpu_commands *c = gpu_commands_create(gpu, 2, error);
+    struct gpu_commands *c = gpu_commands_create(gpu, 1 + MAX_ROWS * ROUNDS, error);
     bool ok = c != NULL;
     while (net_tuning_wanted(t, total, &job))
         total++;
