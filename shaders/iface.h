@@ -90,6 +90,28 @@ struct scan_whole_push {
     uint pairs, plane;
     uint x_stride, x_offset, y_stride, y_offset;
 };
+struct scan_steps_push {
+    uint pixels, w, h;
+    uint x_stride, x_offset;
+};
+struct scan_planes_push {
+    uint pixels, w, h;
+    uint rows;  /* planes of u in one order: channels, with zeros */
+    uint width; /* channels of a vector */
+    uint y_stride, y_offset;
+};
+struct scan_chunks_push {
+    uint pixels, w, h;
+    uint chunks; /* of a sequence */
+    uint x_stride, x_offset;
+};
+struct scan_sum_push {
+    uint pixels, w, h;
+    uint chunks, quads;
+    uint c, nq; /* channels; quads written a pixel, those from `quads` on as zeros */
+    uint y_stride, y_offset, r_stride, r_offset;
+    float eps;
+};
 struct scan_tile_push {
     uint h, w, quads, pad; /* pad: quads written a pixel, those from `quads` on as zeros */
     uint plane;

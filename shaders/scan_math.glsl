@@ -26,7 +26,31 @@
         T e = exp2(-abs(v));            \
         return max(v, 0.0) + e * SERIES(e); \
     }
+DEFINE_SOFTPLUS(float)
 DEFINE_SOFTPLUS(vec2)
 DEFINE_SOFTPLUS(vec4)
+
+// Two channels, half a quad.
+#ifdef F16
+#define PAIR uint
+vec2 load_pair(uint p)
+{
+    return unpackHalf2x16(p);
+}
+uint store_pair(vec2 v)
+{
+    return packHalf2x16(v);
+}
+#else
+#define PAIR vec2
+vec2 load_pair(vec2 p)
+{
+    return p;
+}
+vec2 store_pair(vec2 v)
+{
+    return v;
+}
+#endif
 
 #endif

@@ -21,28 +21,6 @@ const uint WIDTH = PAIRS, SEQUENCE = LINES, ENTRIES = 4 * LINES;
 #include "scan_join.glsl"
 #include "scan_math.glsl"
 
-#ifdef F16
-#define PAIR uint
-vec2 load_pair(uint p)
-{
-    return unpackHalf2x16(p);
-}
-uint store_pair(vec2 v)
-{
-    return packHalf2x16(v);
-}
-#else
-#define PAIR vec2
-vec2 load_pair(vec2 p)
-{
-    return p;
-}
-vec2 store_pair(vec2 v)
-{
-    return v;
-}
-#endif
-
 layout(push_constant) uniform PUSH { scan_whole_push push; };
 layout(std430, binding = 0) readonly buffer X { PAIR x[]; };
 layout(std430, binding = 1) readonly buffer Z { QUAD z[]; };

@@ -7,7 +7,8 @@
 
 #include <stdlib.h>
 
-#define FRONT_PIXELS 4096 /* take_front: measured on an H100 */
+#define FRONT_PIXELS       4096 /* take_front: measured on an H100 */
+#define SMALL_FRONT_PIXELS 2048 /* take_small_front */
 
 static bool is_conv(const struct node *p)
 {
@@ -43,7 +44,8 @@ static bool take_scale(struct node *p, struct node *c)
 
 static bool take_residual(struct node *p, struct node *c)
 {
-    if ((!is_conv(p) && p->op != OP_LAYER_NORM && p->op != OP_ATTENTION) || p->residual)
+    bool normed = p->op == OP_LAYER_NORM || (p->op == OP_SCAN && p->layer_norm);
+    if ((!is_conv(p) && !normed && p->op != OP_ATTENTION) || p->residual)
         return false;
     p->residual = c->in[0];
     return true;
@@ -74,13 +76,34 @@ static bool take_unshuffle(struct node *p, struct node *c)
 }
 
 /* The scan's first pass makes its own input, and keeps it for the others; a large map fills the machine better in a pass of its own. */
-static bool take_front(struct node *p, struct node *c)
+static bool take_front_up_to(struct node *p, struct node *c, uint32_t pixels)
 {
-    if (p->op != OP_DWCONV || p->scale || p->residual || c->front || p->h * p->w > FRONT_PIXELS)
+    if (p->op != OP_DWCONV || p->scale || p->residual || c->front || p->h * p->w > pixels)
         return false;
     p->op = OP_SCAN;
     p->front = p->scope;
     p->scope = c->scope;
+    c->scope = NULL;
+    return true;
+}
+
+static bool take_front(struct node *p, struct node *c)
+{
+    return take_front_up_to(p, c, FRONT_PIXELS);
+}
+
+/* Larger maps are scanned in chunks, whose first pass takes its input as it is. */
+static bool take_small_front(struct node *p, struct node *c)
+{
+    return take_front_up_to(p, c, SMALL_FRONT_PIXELS);
+}
+
+/* The pass that sums up a scan's directions has all channels of its pixels. */
+static bool take_layer_norm(struct node *p, struct node *c)
+{
+    if (p->op != OP_SCAN || p->layer_norm || c->residual)
+        return false;
+    p->layer_norm = c->scope;
     c->scope = NULL;
     return true;
 }
@@ -90,10 +113,11 @@ static const struct pattern {
     int operand; /* which input of the consumer the producer makes; -1: either */
     /* Turns *producer into the fused node; what it takes over from *consumer it clears there. False: does not fit. */
     bool (*merge)(struct node *producer, struct node *consumer);
-    bool matrices; /* only for passes on cooperative matrices */
+    int matrices; /* 1: only for passes on cooperative matrices, -1: only without them */
 } patterns[] = {
-    {OP_BATCH_NORM, 0, take_norm}, {OP_ACT, 0, take_act},   {OP_SCALE, 0, take_scale}, {OP_ADD, -1, take_residual},
-    {OP_CONV, 0, take_unshuffle},  {OP_ROPE, 0, take_rope}, {OP_SCAN, 0, take_front},
+    {OP_BATCH_NORM, 0, take_norm},       {OP_ACT, 0, take_act},   {OP_SCALE, 0, take_scale},    {OP_ADD, -1, take_residual},
+    {OP_CONV, 0, take_unshuffle},        {OP_ROPE, 0, take_rope}, {OP_SCAN, 0, take_front, -1}, {OP_SCAN, 0, take_small_front, 1},
+    {OP_LAYER_NORM, 0, take_layer_norm},
 };
 
 static void count_uses(const struct net *n, const bool *pinned, uint32_t *uses)
@@ -172,7 +196,7 @@ void graph_fuse(struct net *n, const bool *pinned, bool matrices)
     for (int32_t c = 1; c < n->count; c++)
         for (size_t p = 0; p < sizeof(patterns) / sizeof(patterns[0]); p++) {
             count_uses(n, pinned, uses);
-            if ((matrices || !patterns[p].matrices) && try_pattern(n, uses, &patterns[p], c))
+            if (patterns[p].matrices != (matrices ? -1 : 1) && try_pattern(n, uses, &patterns[p], c))
                 p = (size_t)-1; /* the new node may fit again */
         }
     free(uses);

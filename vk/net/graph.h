@@ -70,7 +70,8 @@ struct plan {
     uint64_t *scratch;         /* [net.count]: offset of the node's scratch */
     uint64_t *scratch_size;    /* [net.count] */
 };
-bool plan_init(struct plan *plan, const struct net *n, const bool *pinned, bool f16, uint64_t alignment, struct segman_error *error);
+bool plan_init(struct plan *plan, const struct net *n, const bool *pinned, const struct net_target *target, uint64_t alignment,
+               struct segman_error *error);
 void plan_finish(struct plan *plan);
 
 /** Calls visit for every input of the node: its inputs, then its residual. */

@@ -37,10 +37,9 @@ struct lower {
     const struct node *node;
     int32_t id;
     uint32_t n_of_node; /* passes that the node has made */
-    bool f16;
+    struct net_target target;
     uint32_t conv_variant;
     struct net_tuning *tuning;
-    bool matrices;
     struct segman_error *error;
     bool failed;
     void **temp; /* freed after each node */
@@ -89,14 +88,19 @@ struct gpu_range lower_scratch(const struct lower *l, uint64_t offset, uint64_t 
     return (struct gpu_range){.buffer = &l->program->arena, .offset = l->program->plan.scratch[l->id] + offset, .size = size};
 }
 
+const struct net_target *lower_target(const struct lower *l)
+{
+    return &l->target;
+}
+
 const struct gpu_caps *lower_caps(const struct lower *l)
 {
-    return gpu_caps(l->program->gpu);
+    return l->target.caps;
 }
 
 bool lower_f16(const struct lower *l)
 {
-    return l->f16;
+    return l->target.f16;
 }
 
 uint32_t lower_conv_variant(const struct lower *l)
@@ -111,7 +115,7 @@ uint32_t lower_tuned_row(const struct lower *l, const struct net_job *job)
 
 bool lower_matrices(const struct lower *l)
 {
-    return l->matrices;
+    return l->target.matrices;
 }
 
 void *lower_alloc(struct lower *l, size_t bytes)
@@ -228,7 +232,7 @@ static bool lower_nodes(struct lower *l)
 /* shader: room for the variant's name, which the description points to. */
 static struct gpu_pass_desc describe_pass(const struct lower *l, const struct pending *p, char shader[64])
 {
-    snprintf(shader, 64, "%s.%s", p->pass.shader, l->f16 ? "f16" : "f32");
+    snprintf(shader, 64, "%s.%s", p->pass.shader, l->target.f16 ? "f16" : "f32");
     struct gpu_pass_desc desc = {.shader = shader,
                                  .n_bindings = p->pass.n_bindings,
                                  .n_spec = p->pass.n_spec,
@@ -317,7 +321,7 @@ static bool build(struct lower *l, struct net *n, const struct net_program_param
     if (!graph_pin(n, params->taps, params->n_taps, p->pinned, l->error))
         return false;
     if (!params->no_fuse)
-        graph_fuse(n, p->pinned, l->matrices);
+        graph_fuse(n, p->pinned, l->target.matrices);
     if (!params->no_fuse && !graph_mix(l, n, p->pinned))
         return l->failed ? false : out_of_memory(l);
     if (!graph_order(n))
@@ -327,8 +331,8 @@ static bool build(struct lower *l, struct net *n, const struct net_program_param
     p->input = n->input;
     p->output = n->output;
     p->count = n->count;
-    uint64_t alignment = gpu_caps(p->gpu)->offset_alignment;
-    if (!plan_init(&p->plan, n, p->pinned, params->f16, alignment > 256 ? alignment : 256, l->error))
+    uint64_t alignment = l->target.caps->offset_alignment;
+    if (!plan_init(&p->plan, n, p->pinned, &l->target, alignment > 256 ? alignment : 256, l->error))
         return false;
     for (int32_t i = 0; i < n->count; i++)
         p->plan.memory[i].range.buffer = &p->arena;
@@ -349,19 +353,16 @@ struct net_program *net_program_create(struct gpu *gpu, struct net *n, const str
     if (net_failed(n, error))
         return NULL;
     struct net_program *p = calloc(1, sizeof(*p));
-    struct lower l = {.program = p,
-                      .net = n,
-                      .f16 = params->f16,
-                      .conv_variant = params->conv_variant,
-                      .tuning = params->tuning,
-                      .error = error ? error : &ignored};
+    struct lower l = {
+        .program = p, .net = n, .conv_variant = params->conv_variant, .tuning = params->tuning, .error = error ? error : &ignored};
     if (!p) {
         out_of_memory(&l);
         return NULL;
     }
     p->gpu = gpu;
     const struct gpu_caps *caps = gpu_caps(gpu);
-    l.matrices = params->f16 && caps->coop.m && !caps->cpu && gpu_shader_find("conv_coop.f16");
+    l.target = (struct net_target){.caps = caps, .f16 = params->f16};
+    l.target.matrices = params->f16 && caps->coop.m && !caps->cpu && gpu_shader_find("conv_coop.f16");
     bool ok = build(&l, n, params);
     for (size_t i = 0; i < l.n_temp; i++)
         free(l.temp[i]);

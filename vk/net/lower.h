@@ -52,7 +52,7 @@ struct node {
     char *norm;         /* scope of a batch norm folded into the weights */
     char *scale;        /* scope of a layer scale */
     int32_t residual;   /* tensor added last */
-    char *layer_norm;   /* dwnorm: scope of the layer norm */
+    char *layer_norm;   /* dwnorm, scan: scope of the layer norm, before a residual */
     char *front;        /* scan: scope of the depthwise convolution that makes its input; kernel, norm, act are its */
     int32_t also;       /* the node whose tensor is this node's second output */
     int32_t maker;      /* OP_ALSO: the node that writes this tensor */
@@ -64,6 +64,13 @@ struct node {
 
 struct lower;
 
+/** What a program is made for. */
+struct net_target {
+    const struct gpu_caps *caps;
+    bool f16;
+    bool matrices; /**< passes on cooperative matrices are to be used: in float16, on a GPU that has them */
+};
+
 /** The i-th input, the residual, the output of the node in GPU memory. */
 struct net_memory lower_input(const struct lower *l, uint32_t i);
 struct net_memory lower_residual(const struct lower *l);
@@ -71,13 +78,14 @@ struct net_memory lower_output(const struct lower *l);
 struct net_memory lower_also(const struct lower *l);
 /** Scratch in the arena that lives for this node's passes: scratch() bytes of the op's table row. */
 struct gpu_range lower_scratch(const struct lower *l, uint64_t offset, uint64_t size);
+const struct net_target *lower_target(const struct lower *l);
 const struct gpu_caps *lower_caps(const struct lower *l);
 bool lower_f16(const struct lower *l);
 /** net_program_params.conv_variant. */
 uint32_t lower_conv_variant(const struct lower *l);
 /** 1 + the row of op_conv_table.c that was measured to be the fastest; 0: not known. */
 uint32_t lower_tuned_row(const struct lower *l, const struct net_job *job);
-/** Whether passes on cooperative matrices are to be used: in float16, on a GPU that has them. graph_fuse is told the same. */
+/** net_target.matrices; graph_fuse is told the same. */
 bool lower_matrices(const struct lower *l);
 
 /**
@@ -113,7 +121,7 @@ struct net_op_impl {
     const char *name;
     bool writes_views; /* its output may be a range of channels of a larger tensor (a part of a concat) */
     /** Bytes of scratch for the node (each piece aligned to 256 by the caller's own arithmetic); NULL: none. */
-    uint64_t (*scratch)(const struct node *node, const struct net_memory *in, bool f16);
+    uint64_t (*scratch)(const struct node *node, const struct net_memory *in, const struct net_target *target);
     /** Adds the node's passes; false after an error (lower_* have recorded it). NULL: no passes (a view). */
     bool (*lower)(struct lower *l, const struct node *node);
     uint32_t steps; /* at most so many of its passes wait for each other; 0: what it has to do is done where its inputs are made */
@@ -135,15 +143,18 @@ bool op_copy_lower(struct lower *l, const struct node *node); /* concat */
 bool op_resize_lower(struct lower *l, const struct node *node);
 bool op_unshuffle_lower(struct lower *l, const struct node *node);
 bool op_pool_lower(struct lower *l, const struct node *node);
-uint64_t op_pool_scratch(const struct node *node, const struct net_memory *in, bool f16);
+uint64_t op_pool_scratch(const struct node *node, const struct net_memory *in, const struct net_target *target);
 bool op_rope_lower(struct lower *l, const struct node *node);
 bool op_natten_lower(struct lower *l, const struct node *node);
 bool op_natten_coop_fits(struct lower *l, const struct node *node); /* whether cooperative matrices can do it */
 bool op_natten_coop_lower(struct lower *l, const struct node *node);
 bool op_attention_lower(struct lower *l, const struct node *node);
-uint64_t op_attention_scratch(const struct node *node, const struct net_memory *in, bool f16);
+uint64_t op_attention_scratch(const struct node *node, const struct net_memory *in, const struct net_target *target);
 bool op_scan_lower(struct lower *l, const struct node *node);
-uint64_t op_scan_scratch(const struct node *node, const struct net_memory *in, bool f16);
+uint64_t op_scan_scratch(const struct node *node, const struct net_memory *in, const struct net_target *target);
+bool op_scan_planes_fits(const struct net_target *target, const struct node *node, const struct net_memory *x);
+uint64_t op_scan_planes_scratch(const struct gpu_caps *caps, const struct node *node);
+bool op_scan_planes_lower(struct lower *l, const struct node *node, const struct net_memory *y);
 
 static inline uint32_t max_u32(uint32_t a, uint32_t b)
 {

@@ -90,9 +90,9 @@ static struct gpu_range attention_bias(struct lower *l, const struct node *node,
     return lower_upload(l, table, bytes);
 }
 
-uint64_t op_attention_scratch(const struct node *node, const struct net_memory *in, bool f16)
+uint64_t op_attention_scratch(const struct node *node, const struct net_memory *in, const struct net_target *target)
 {
-    (void)node, (void)in, (void)f16;
+    (void)node, (void)in, (void)target;
     return 0;
 }
 

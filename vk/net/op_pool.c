@@ -14,9 +14,9 @@ static uint32_t slice_of(uint32_t pixels)
     return slice > SLICE ? slice : SLICE;
 }
 
-uint64_t op_pool_scratch(const struct node *node, const struct net_memory *in, bool f16)
+uint64_t op_pool_scratch(const struct node *node, const struct net_memory *in, const struct net_target *target)
 {
-    (void)f16;
+    (void)target;
     uint32_t pixels = in->h * in->w;
     return (uint64_t)div_up(pixels, slice_of(pixels)) * div_up(node->c, 4) * 16;
 }
@@ -59,6 +59,6 @@ static bool sum_sums(struct lower *l, const struct net_memory *x, struct gpu_ran
 bool op_pool_lower(struct lower *l, const struct node *node)
 {
     struct net_memory x = lower_input(l, 0);
-    struct gpu_range sums = lower_scratch(l, 0, op_pool_scratch(node, &x, lower_f16(l)));
+    struct gpu_range sums = lower_scratch(l, 0, op_pool_scratch(node, &x, lower_target(l)));
     return sum_slices(l, &x, sums) && sum_sums(l, &x, sums);
 }

@@ -4,6 +4,14 @@
  *
  *   scan_project  z = W x: (B, C, low rank of dt) of the four directions, in planes      (4 ranks4, pixels) quads
  *
+ * A small map with cooperative matrices takes two passes of its own: op_scan_planes.c. A larger one is cut into chunks of CHUNK
+ * places, without planes of z:
+ *
+ *   scan_chunks   every chunk from zero: its product of a and last state; of every pixel what it adds to y from zero, and what
+ *                 the state that its chunk starts with is multiplied by
+ *   scan_carry    as below
+ *   scan_sum      y, the layer norm of it (node->layer_norm) and a residual; all other ways leave these to a pass of their own
+ *
  * A small map, on a GPU: everything else is one pass, scan_whole. A large one is cut into chunks of SIDE pixels:
  *
  *   scan_local    every chunk from zero: product of a, last state                        (chunks, quads, 2)
@@ -23,10 +31,15 @@
 #include "shaders/iface.h"
 
 /* What the shaders are written for. */
-#define SIDE        8  /* pixels a chunk of a tile: scan.glsl */
-#define RUN         16 /* scan_join.glsl */
-#define CARRY_BATCH 4  /* chunks that an invocation of scan_carry loads at a time */
-#define PLANE_ROOM  64 /* places that a plane of z may have more than the map has pixels: RUN times the longest chunk */
+#define SIDE        8   /* pixels a chunk of a tile: scan.glsl */
+#define RUN         16  /* scan_join.glsl */
+#define CARRY_BATCH 4   /* chunks that an invocation of scan_carry loads at a time */
+#define SUM_WG      256 /* invocations of scan_sum, about */
+#define PLANE_ROOM  64  /* places that a plane of z may have more than the map has pixels: RUN times the longest chunk */
+
+#define CHUNK         16    /* places of scan_chunks */
+#define CHUNKS_PIXELS 16384 /* larger maps are as fast in tiles, or faster */
+#define CHUNKS_WIDE   24    /* quads of channels from which larger workgroups are worth it */
 
 #define LONG_SEQUENCE 4096 /* chunks: longer ones are cut into segments */
 #define LEAST_SEGMENT (128 * CARRY_BATCH)
@@ -82,11 +95,86 @@ static uint64_t made_size(const struct scan *s, bool f16)
     return (uint64_t)s->h * s->w * s->quads * (f16 ? 8 : 16);
 }
 
-uint64_t op_scan_scratch(const struct node *node, const struct net_memory *in, bool f16)
+/* How scan_chunks cuts the map; wg is 0 where it does not fit. */
+struct chunks {
+    uint32_t chunk, chunks;    /* places a chunk, chunks a workgroup */
+    uint32_t wg;               /* invocations */
+    uint32_t rows, w_channels; /* of the projection's weights, with zeros */
+};
+
+/* As in the shader. */
+static uint32_t chunks_shared(const struct scan *s, const struct chunks *t)
 {
-    (void)in;
+    uint32_t places = t->chunk * t->chunks, pitch = t->w_channels / 8 + 1;
+    return places * 4 + 16 * pitch * (places + t->rows) + 16 * places * (t->rows / 4 + 1) + 16 * places * s->quads;
+}
+
+static struct chunks choose_chunks(const struct net_target *target, const struct net_memory *x, const struct scan *s)
+{
+    const struct gpu_caps *caps = target->caps;
+    struct chunks t = {.chunk = CHUNK, .chunks = 1};
+    if (!target->matrices || s->h * s->w > CHUNKS_PIXELS || (x->offset4 | x->stride4) % 2)
+        return t;
+    t.rows = (uint32_t)align_up(8 * s->ranks4, caps->coop.m);
+    t.w_channels = (uint32_t)align_up(4 * s->quads, caps->coop.k);
+    while (t.chunk * t.chunks % caps->coop.n)
+        t.chunks *= 2;
+    const uint32_t least = s->quads < CHUNKS_WIDE ? 128 : 256, invocations = 4 * s->quads;
+    struct chunks more = t;
+    while (chunks_shared(s, &more) <= caps->shared_memory && more.chunks * invocations <= caps->max_invocations) {
+        t = more;
+        t.wg = (uint32_t)align_up(t.chunks * invocations, caps->subgroup_size);
+        if (t.chunks * invocations >= least)
+            break;
+        more.chunks *= 2;
+    }
+    if (t.wg > caps->max_invocations)
+        t.wg = 0;
+    return t;
+}
+
+static uint64_t terms_size(const struct scan *s, bool f16)
+{
+    return align_up((uint64_t)s->h * s->w * 6 * s->quads * (f16 ? 8 : 16), 256);
+}
+
+/* The sizes of a scan in chunks: every sequence has as many. */
+static struct scan in_chunks(struct scan s, const struct chunks *t)
+{
+    s.rows = s.columns = div_up(s.h * s.w, t->chunk);
+    return s;
+}
+
+/* Scratch of all passes but the layer norm after them. */
+static uint64_t scan_scratch(const struct node *node, const struct net_memory *x, const struct net_target *target)
+{
+    if (op_scan_planes_fits(target, node, x))
+        return op_scan_planes_scratch(target->caps, node);
+    struct scan s = scan_of(node);
+    const struct chunks t = choose_chunks(target, x, &s);
+    if (t.wg && !node->front) {
+        s = in_chunks(s, &t);
+        return terms_size(&s, target->f16) + states_size(&s);
+    }
+    return align_up(z_size(&s, target->f16) + states_size(&s) + (node->front ? made_size(&s, target->f16) : 0), 256);
+}
+
+uint64_t op_scan_scratch(const struct node *node, const struct net_memory *in, const struct net_target *target)
+{
     const struct scan s = scan_of(node);
-    return z_size(&s, f16) + states_size(&s) + (node->front ? made_size(&s, f16) : 0);
+    return scan_scratch(node, &in[0], target) + (node->layer_norm ? made_size(&s, target->f16) : 0);
+}
+
+/* Where the scan's own result goes: with a layer norm behind it, to the scratch. */
+static struct net_memory scan_result(const struct lower *l, const struct node *node)
+{
+    if (!node->layer_norm)
+        return lower_output(l);
+    const struct scan s = scan_of(node);
+    const struct net_memory x = lower_input(l, 0);
+    uint64_t at = scan_scratch(node, &x, lower_target(l));
+    return (struct net_memory){
+        .range = lower_scratch(l, at, made_size(&s, lower_f16(l))), .c = s.c, .h = s.h, .w = s.w, .stride4 = s.quads, .f16 = lower_f16(l)};
 }
 
 /* scan_whole's shape; lines is 0 where the map does not fit a workgroup. */
@@ -158,8 +246,9 @@ static struct gpu_range upload_steps(struct lower *l, const struct node *node, c
 }
 
 /* Vectors of the channels: dt's bias (4), A (4), and the sum of D over the directions. */
-static struct gpu_range upload_vectors(struct lower *l, const struct node *node, const struct scan *s)
+struct gpu_range op_scan_vectors(struct lower *l, const struct node *node)
 {
+    const struct scan scan = scan_of(node), *s = &scan;
     const float *bias = lower_read(l, node->scope, "dt_projs_bias", 2, (const uint64_t[]){4, s->c});
     const float *a_logs = lower_read(l, node->scope, "A_logs", 2, (const uint64_t[]){4 * s->c, 1});
     const float *d = lower_read(l, node->scope, "Ds", 1, (const uint64_t[]){4 * s->c});
@@ -272,8 +361,8 @@ static bool project(struct lower *l, const struct node *node, const struct scan 
 
 static bool whole(struct lower *l, const struct node *node, const struct scan *s, const struct whole *t)
 {
-    struct net_memory x = scanned(l, node, s), y = lower_output(l);
-    struct gpu_range steps = upload_steps(l, node, s), vectors = upload_vectors(l, node, s), z = z_range(l, s);
+    struct net_memory x = scanned(l, node, s), y = scan_result(l, node);
+    struct gpu_range steps = upload_steps(l, node, s), vectors = op_scan_vectors(l, node), z = z_range(l, s);
     uint32_t pixels = s->h * s->w;
     const struct scan_whole_push push = {pixels, s->w, s->h, 2 * s->quads, t->chunk * t->lines, x.stride4, x.offset4, y.stride4, y.offset4};
     const struct lower_pass pass = {
@@ -294,7 +383,7 @@ static bool whole(struct lower *l, const struct node *node, const struct scan *s
 /* The two passes over the tiles; they bind x, z, steps, vectors, states first. */
 static bool tiles(struct lower *l, const struct node *node, const struct scan *s, struct lower_pass *pass)
 {
-    struct net_memory x = scanned(l, node, s), y = lower_output(l);
+    struct net_memory x = scanned(l, node, s), y = scan_result(l, node);
     const struct scan_tile_push push = {s->h, s->w, s->quads, lower_quads(&y), s->h * s->w, x.stride4, x.offset4, y.stride4, y.offset4};
     uint32_t lanes = 4;
     pass->spec[0] = 4 * SIDE * lanes;
@@ -322,13 +411,13 @@ static uint32_t carry_lines(const struct gpu_caps *caps, uint32_t chunks)
 
 enum carry_step { CARRY_WHOLE, CARRY_REDUCE, CARRY_APPLY };
 
-static bool carry_pass(struct lower *l, const struct scan *s, enum carry_step step, uint32_t lines)
+static bool carry_pass(struct lower *l, const struct scan *s, struct gpu_range states, enum carry_step step, uint32_t lines)
 {
     const struct scan_carry_push push = {s->quads, s->rows, s->columns, states_quads(s)};
     uint32_t longest = max_u32(s->rows, s->columns);
     const struct lower_pass pass = {
         .shader = "scan_carry",
-        .binding = {{states_range(l, s), GPU_READ_WRITE}},
+        .binding = {{states, GPU_READ_WRITE}},
         .n_bindings = 1,
         .spec = {lines, lines, lines / RUN * (2 * RUN + 4), step},
         .n_spec = 4,
@@ -341,19 +430,19 @@ static bool carry_pass(struct lower *l, const struct scan *s, enum carry_step st
     return lower_pass(l, &pass);
 }
 
-static bool carry(struct lower *l, const struct scan *s)
+static bool carry(struct lower *l, const struct scan *s, struct gpu_range states)
 {
     const struct gpu_caps *caps = lower_caps(l);
     uint32_t longest = max_u32(s->rows, s->columns), lines = min_u32(caps->max_invocations / RUN * RUN, 256);
     if (caps->cpu || longest <= LONG_SEQUENCE)
-        return carry_pass(l, s, CARRY_WHOLE, carry_lines(caps, longest));
-    return carry_pass(l, s, CARRY_REDUCE, lines) && carry_pass(l, s, CARRY_APPLY, lines);
+        return carry_pass(l, s, states, CARRY_WHOLE, carry_lines(caps, longest));
+    return carry_pass(l, s, states, CARRY_REDUCE, lines) && carry_pass(l, s, states, CARRY_APPLY, lines);
 }
 
 static bool scan_tiles(struct lower *l, const struct node *node, const struct scan *s)
 {
     struct gpu_range x = scanned(l, node, s).range, z = z_range(l, s), states = states_range(l, s);
-    struct gpu_range steps = upload_steps(l, node, s), vectors = upload_vectors(l, node, s);
+    struct gpu_range steps = upload_steps(l, node, s), vectors = op_scan_vectors(l, node);
     struct lower_pass local = {
         .shader = "scan_local",
         .binding = {{x, GPU_READ}, {z, GPU_READ}, {steps, GPU_READ}, {vectors, GPU_READ}, {states, GPU_WRITE}},
@@ -361,18 +450,126 @@ static bool scan_tiles(struct lower *l, const struct node *node, const struct sc
     };
     struct lower_pass output = {
         .shader = "scan_output",
-        .binding =
-            {{x, GPU_READ}, {z, GPU_READ}, {steps, GPU_READ}, {vectors, GPU_READ}, {states, GPU_READ}, {lower_output(l).range, GPU_WRITE}},
+        .binding = {{x, GPU_READ},
+                    {z, GPU_READ},
+                    {steps, GPU_READ},
+                    {vectors, GPU_READ},
+                    {states, GPU_READ},
+                    {scan_result(l, node).range, GPU_WRITE}},
         .n_bindings = 6,
     };
-    return tiles(l, node, s, &local) && carry(l, s) && tiles(l, node, s, &output);
+    return tiles(l, node, s, &local) && carry(l, s, states) && tiles(l, node, s, &output);
+}
+
+/* x_proj_weight (4, rank + 2, c) as (rows or columns, both ways of z's rows, channels) halves. */
+static struct gpu_range upload_both_ways(struct lower *l, const struct node *node, const struct scan *s, const struct chunks *t)
+{
+    uint32_t rows = s->rank + 2;
+    size_t count = (size_t)2 * t->rows * t->w_channels;
+    const float *from = lower_read(l, node->scope, "x_proj_weight", 3, (const uint64_t[]){4 * rows, s->c, 1});
+    uint16_t *to = lower_alloc(l, count * sizeof(*to));
+    if (!from || !to)
+        return lower_upload(l, NULL, 0);
+    for (uint32_t k = 0; k < 4; k++)
+        for (uint32_t i = 0; i < rows; i++)
+            for (uint32_t c = 0; c < s->c; c++)
+                to[(k % 2 * t->rows + k / 2 * 4 * s->ranks4 + place_in_z(s, i)) * t->w_channels + c] =
+                    half_from_float(from[(k * rows + i) * s->c + c] * (i == s->rank ? LN_2 : 1));
+    return lower_upload(l, to, count * sizeof(*to));
+}
+
+static bool chunks(struct lower *l, const struct node *node, const struct scan *s, const struct chunks *t, struct gpu_range terms,
+                   struct gpu_range states)
+{
+    struct net_memory x = lower_input(l, 0);
+    struct gpu_range weight = upload_both_ways(l, node, s, t), steps = upload_steps(l, node, s), vectors = op_scan_vectors(l, node);
+    const struct gpu_caps *caps = lower_caps(l);
+    const struct scan_chunks_push push = {s->h * s->w, s->w, s->h, s->rows, x.stride4, x.offset4};
+    return lower_pass(
+        l,
+        &(struct lower_pass){
+            .shader = "scan_chunks",
+            .binding =
+                {{x.range, GPU_READ}, {weight, GPU_READ}, {steps, GPU_READ}, {vectors, GPU_READ}, {terms, GPU_WRITE}, {states, GPU_WRITE}},
+            .n_bindings = 6,
+            .spec = {t->wg, t->wg / caps->subgroup_size, s->quads, s->ranks4, t->chunk, t->chunks, caps->coop.m, caps->coop.n,
+                     caps->coop.k},
+            .n_spec = 9,
+            .subgroup_size = caps->subgroup_size,
+            .push = &push,
+            .push_size = sizeof(push),
+            .groups = {div_up(s->rows, t->chunks), 2, 1},
+            .flops = scan_flops(s) + 8.0 * push.pixels * s->c * (s->rank + 2),
+            .bytes = 2 * op_tensor_bytes(&x) + (double)terms.size + (double)states.size,
+        });
+}
+
+/* The sum of the directions, the layer norm of it, a residual. */
+static bool sum(struct lower *l, const struct node *node, const struct scan *s, const struct chunks *t, struct gpu_range terms,
+                struct gpu_range states)
+{
+    struct net_memory y = lower_output(l), r = node->residual ? lower_residual(l) : y;
+    uint32_t nq = lower_quads(&y), each = div_up(nq, 32), lanes = div_up(nq, each);
+    struct gpu_range parameters = node->layer_norm ? op_layer_norm_parameters(l, node, node->layer_norm, nq) : states;
+    const struct scan_sum_push push = {.pixels = s->h * s->w,
+                                       .w = s->w,
+                                       .h = s->h,
+                                       .chunks = s->rows,
+                                       .quads = s->quads,
+                                       .c = s->c,
+                                       .nq = nq,
+                                       .y_stride = y.stride4,
+                                       .y_offset = y.offset4,
+                                       .r_stride = r.stride4,
+                                       .r_offset = r.offset4,
+                                       .eps = LAYER_NORM_EPS};
+    struct lower_pass pass = {
+        .shader = "scan_sum",
+        .binding = {{terms, GPU_READ},
+                    {states, GPU_READ},
+                    {parameters, GPU_READ},
+                    {node->residual ? r.range : terms, GPU_READ},
+                    {y.range, GPU_WRITE}},
+        .n_bindings = 5,
+        .spec = {lanes * max_u32(1, SUM_WG / lanes), lanes, each, t->chunk, node->layer_norm != NULL, node->residual != 0},
+        .n_spec = 6,
+        .push = &push,
+        .push_size = sizeof(push),
+        .flops = 28.0 * push.pixels * s->c,
+        .bytes = (double)terms.size + op_tensor_bytes(&y) * (node->residual ? 2 : 1),
+    };
+    op_flat_groups(push.pixels, pass.spec[0] / lanes, pass.groups);
+    return lower_pass(l, &pass);
+}
+
+static bool scan_chunks(struct lower *l, const struct node *node, const struct scan *s, const struct chunks *t)
+{
+    uint64_t first = terms_size(s, lower_f16(l));
+    struct gpu_range terms = lower_scratch(l, 0, first), states = lower_scratch(l, first, states_size(s));
+    return chunks(l, node, s, t, terms, states) && carry(l, s, states) && sum(l, node, s, t, terms, states);
+}
+
+/* The passes that leave a layer norm to a pass of its own. */
+static bool scan_alone(struct lower *l, const struct node *node, const struct scan *s)
+{
+    struct net_memory x = lower_input(l, 0), y = scan_result(l, node);
+    if (op_scan_planes_fits(lower_target(l), node, &x))
+        return op_scan_planes_lower(l, node, &y);
+    const struct whole t = choose_whole(lower_caps(l), s);
+    if (t.lines)
+        return project(l, node, s, t.chunk, t.chunk * t.lines) && whole(l, node, s, &t);
+    return project(l, node, s, 0, s->h * s->w) && scan_tiles(l, node, s);
 }
 
 bool op_scan_lower(struct lower *l, const struct node *node)
 {
-    const struct scan s = scan_of(node);
-    const struct whole t = choose_whole(lower_caps(l), &s);
-    if (t.lines)
-        return project(l, node, &s, t.chunk, t.chunk * t.lines) && whole(l, node, &s, &t);
-    return project(l, node, &s, 0, s.h * s.w) && scan_tiles(l, node, &s);
+    struct scan s = scan_of(node);
+    const struct net_memory x = lower_input(l, 0);
+    const struct chunks t = choose_chunks(lower_target(l), &x, &s);
+    if (t.wg && !node->front && !op_scan_planes_fits(lower_target(l), node, &x)) {
+        s = in_chunks(s, &t);
+        return scan_chunks(l, node, &s, &t);
+    }
+    const struct net_memory y = scan_result(l, node);
+    return scan_alone(l, node, &s) && (!node->layer_norm || op_layer_norm_pass(l, node, node->layer_norm, &y));
 }

@@ -110,8 +110,10 @@ static void add_item(struct plan *plan, struct plan_item item, uint64_t size, ui
     plan->naive += align_up(size, alignment);
 }
 
-static void list_items(struct plan *plan, const struct net *n, const struct plan_item *life, bool f16, uint64_t alignment)
+static void list_items(struct plan *plan, const struct net *n, const struct plan_item *life, const struct net_target *target,
+                       uint64_t alignment)
 {
+    bool f16 = target->f16;
     for (int32_t i = 1; i < n->count; i++) {
         const struct node *node = &n->node[i];
         struct net_memory in[NODE_MAX_INPUTS];
@@ -123,7 +125,7 @@ static void list_items(struct plan *plan, const struct net *n, const struct plan
         if (storage_of(plan, n, i) == i)
             add_item(plan, (struct plan_item){.id = i, .first = life[i].first, .last = life[i].last}, tensor_bytes(node, f16), alignment);
         if (net_ops[node->op].scratch)
-            plan->scratch_size[i] = net_ops[node->op].scratch(node, in, f16);
+            plan->scratch_size[i] = net_ops[node->op].scratch(node, in, target);
         if (plan->scratch_size[i])
             add_item(plan, (struct plan_item){.id = i, .scratch = true, .first = node->step, .last = done(node)}, plan->scratch_size[i],
                      alignment);
@@ -187,7 +189,8 @@ static void hand_out(struct plan *plan, const struct net *n, bool f16)
             plan->memory[i].range = plan->memory[storage_of(plan, n, i)].range;
 }
 
-bool plan_init(struct plan *plan, const struct net *n, const bool *pinned, bool f16, uint64_t alignment, struct segman_error *error)
+bool plan_init(struct plan *plan, const struct net *n, const bool *pinned, const struct net_target *target, uint64_t alignment,
+               struct segman_error *error)
 {
     size_t count = (size_t)n->count;
     bool ok = false;
@@ -205,9 +208,9 @@ bool plan_init(struct plan *plan, const struct net *n, const bool *pinned, bool 
     }
     find_homes(plan, n);
     find_lifetimes(plan, n, pinned, life);
-    list_items(plan, n, life, f16, alignment);
+    list_items(plan, n, life, target, alignment);
     place(plan, busy);
-    hand_out(plan, n, f16);
+    hand_out(plan, n, target->f16);
     ok = true;
 done:
     free(life);
