@@ -94,6 +94,8 @@ uint64_t op_attention_scratch(const struct node *node, const struct net_memory *
 
 bool op_attention_lower(struct lower *l, const struct node *node)
 {
+    if (op_attention_coop_fits(l, node))
+        return op_attention_coop_lower(l, node);
     struct net_memory qkv = lower_input(l, 0), v = lower_input(l, 1), out = lower_output(l), r = node->residual ? lower_residual(l) : v;
     uint32_t d4 = node->c / node->heads / 4, side2 = node->side * node->side;
     struct attention_tile t;
