@@ -194,6 +194,19 @@ struct attention_push {
     uint pad;    /* as above */
     uint side;   /* tokens of the bias table along one axis: side^2 of the checkpoint's image */
 };
+
+struct attention_coop_push {
+    uint qkv_offset, v_offset;
+    uint r_stride, r_offset; /* residual */
+    uint out_stride, out_offset;
+    uint tokens, quads, pad; /* as above */
+    uint steps;              /* of keys */
+    uint query_blocks;       /* of 16 queries in the bias table */
+    uint columns;            /* of the bias table, in quads */
+    uint weights;            /* first oct of the keys' weights behind it */
+    int slope, start;        /* the first column that block b of 16 keys needs: (b * slope + start) / 2^16 */
+};
+
 /* ---- frames (vk/frame): offsets and strides of planes in bytes unless said otherwise --------------------------- */
 
 struct frame_convert_push { /* YCbCr -> packed RGBA8, integer arithmetic: coefficients are scaled by 2^16 */

@@ -242,6 +242,29 @@ static void test_attention_tiles(void)
     harness_pretend_gpu(false);
 }
 
+static void attention_matrices(const char *name, struct attention_test t, float scale)
+{
+    struct harness_case c = case_of(name, &t, scale, build_attention, reference_attention);
+    c.f16 = 3e-4;
+    harness_check(&c);
+}
+
+/* As for natten: where the device has them. */
+static void test_attention_matrices(void)
+{
+    harness_pretend_gpu(true);
+    attention_matrices("attention, matrices, head of 24, 7x7: bias as it is", (struct attention_test){24, 1, 7, 7, .side = 7}, 1.5f);
+    attention_matrices("attention, matrices, 2 heads of 28, 9x13", (struct attention_test){28, 2, 9, 13, .side = 7}, 1.5f);
+    attention_matrices("attention, matrices, head of 36, 5x5: bias shrinks", (struct attention_test){36, 1, 5, 5, .side = 7}, 1.5f);
+    attention_matrices("attention, matrices, 2 heads of 24, 16x8: bias at an eighth", (struct attention_test){24, 2, 16, 8, .side = 4},
+                       1.5f);
+    attention_matrices("attention, matrices, head of 32, 16x16: bias as it is", (struct attention_test){32, 1, 16, 16, .side = 16}, 1.5f);
+    attention_matrices("attention, matrices, 32 queries a workgroup", (struct attention_test){4, 57, 13, 20, .side = 3}, 1.5f);
+    attention_matrices("attention, matrices, large logits", (struct attention_test){28, 1, 9, 10, .side = 7}, 60);
+    added("attention, matrices, sum, 3 heads of 12, 7x9", (struct attention_test){12, 3, 7, 9, .side = 7}, false);
+    harness_pretend_gpu(false);
+}
+
 /* What torch 1.13 says: F.interpolate(mode="bicubic", align_corners=False) of t[i][j] = ((28 i + 21 j) % 11) / 4 - 1. */
 static void test_bicubic(void)
 {
@@ -307,6 +330,7 @@ int main(int argc, char **argv)
                            {"attention", test_attention},
                            {"attention: residual", test_residual},
                            {"attention: tiles for GPUs", test_attention_tiles},
+                           {"attention: matrices", test_attention_matrices},
                            {"all three", test_stage},
                            CU_TEST_INFO_NULL};
     return harness_main(argc, argv, "attention", tests);

@@ -2,7 +2,7 @@
 /* Global attention: one pass. The bias table is resized along the queries here, along the keys by the shader. */
 #include <math.h>
 
-#include "lower.h"
+#include "op_attention.h"
 #include "shaders/iface.h"
 
 /* Bytes of shared memory a workgroup may take; every Vulkan device has them. */
@@ -54,8 +54,7 @@ static bool attention_choose(struct attention_tile *t, const struct node *node, 
     return attention_fit(t, d4, quad_bytes);
 }
 
-/* The four taps of position i of n on an axis of `side` numbers, as torch's bicubic interpolation (A = -0.75) has them. */
-static void attention_taps(uint32_t i, uint32_t n, uint32_t side, uint32_t at[4], double weight[4])
+void op_attention_taps(uint32_t i, uint32_t n, uint32_t side, uint32_t at[4], double weight[4])
 {
     const double a = -0.75;
     double position = (i + 0.5) * side / n - 0.5, first = floor(position) - 1;
@@ -66,19 +65,16 @@ static void attention_taps(uint32_t i, uint32_t n, uint32_t side, uint32_t at[4]
     }
 }
 
-/* The bias (heads, side2, side2) as (heads, side2 of the keys, n queries). */
-static struct gpu_range attention_bias(struct lower *l, const struct node *node, uint32_t side2, uint32_t n)
+float *op_attention_bias(struct lower *l, const struct node *node)
 {
+    uint32_t n = node->h * node->w, side2 = node->side * node->side;
     uint64_t shape[3] = {node->heads, side2, side2};
-    size_t bytes = sizeof(float) * node->heads * side2 * n;
     const float *bias = lower_read(l, node->scope, NULL, 3, shape);
-    float *table = bias ? lower_alloc(l, bytes) : NULL;
-    if (!table)
-        return (struct gpu_range){0};
-    for (uint32_t i = 0; i < n; i++) {
+    float *table = bias ? lower_alloc(l, sizeof(float) * node->heads * side2 * n) : NULL;
+    for (uint32_t i = 0; table && i < n; i++) {
         uint32_t at[4];
         double weight[4];
-        attention_taps(i, n, side2, at, weight);
+        op_attention_taps(i, n, side2, at, weight);
         for (uint32_t c = 0; c < node->heads * side2; c++) {
             const float *head = bias + (size_t)(c / side2) * side2 * side2 + c % side2;
             double sum = 0;
@@ -87,7 +83,7 @@ static struct gpu_range attention_bias(struct lower *l, const struct node *node,
             table[(size_t)c * n + i] = (float)sum;
         }
     }
-    return lower_upload(l, table, bytes);
+    return table;
 }
 
 uint64_t op_attention_scratch(const struct node *node, const struct net_memory *in, const struct net_target *target)
@@ -98,12 +94,14 @@ uint64_t op_attention_scratch(const struct node *node, const struct net_memory *
 
 bool op_attention_lower(struct lower *l, const struct node *node)
 {
+    if (op_attention_coop_fits(l, node))
+        return op_attention_coop_lower(l, node);
     struct net_memory qkv = lower_input(l, 0), v = lower_input(l, 1), out = lower_output(l), r = node->residual ? lower_residual(l) : v;
     uint32_t d4 = node->c / node->heads / 4, side2 = node->side * node->side;
     struct attention_tile t;
     if (!attention_choose(&t, node, d4, out.f16 ? 8 : 16, lower_caps(l)->cpu))
         return false;
-    struct gpu_range bias = attention_bias(l, node, side2, node->h * node->w);
+    struct gpu_range bias = lower_upload(l, op_attention_bias(l, node), sizeof(float) * node->heads * side2 * node->h * node->w);
     if (!bias.size)
         return false;
 
