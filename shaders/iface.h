@@ -30,7 +30,12 @@ struct conv_push {
     uint turn_quads;         /* C / 4 of a qkv tensor: so many quads of q, then of k, are rotated */
 };
 
-/* ---- dwconv.comp --------------------------------------------------------------------------------- */
+/* ---- dwconv.comp, dwconv_tile.comp --------------------------------------------------------------- */
+
+/* What is added to the result. */
+#define DWCONV_PLAIN 0
+#define DWCONV_OTHER 1 /* the residual's tensor */
+#define DWCONV_SELF  2 /* the input */
 
 struct dwconv_push {
     uint w, h;               /* pixels */
@@ -39,9 +44,9 @@ struct dwconv_push {
     uint r_stride, r_offset; /* residual */
     uint cq;                 /* quads of channels */
     uint nq;                 /* quads of an output pixel to write: from cq on zeros */
-    uint tiles;              /* strips of a row */
-    uint total;              /* invocations with work */
     uint params;             /* first quad of the bias in the weights' buffer */
+    uint inverse;            /* 2^31 / nq, rounded up: exact for products of strips and nq * nq below 2^31 */
+    uint kernel;             /* rows of the kernel */
 };
 
 /* ---- layer_norm.comp ----------------------------------------------------------------------------- */

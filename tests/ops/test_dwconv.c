@@ -94,20 +94,21 @@ static void test_views(void)
     check("3x3 of a slice with a sum", (struct dwconv_test){20, 5, 6, 3, .residual = true, .first = 4, .within = 28}, false);
 }
 
-static void test_gpu_choices(void)
+/* Tiles in shared memory; the slice by 4 channels is not aligned for them. */
+static void test_as_gpu(void)
 {
     harness_pretend_gpu(true);
-    check("3x3 20 channels, 7x9", (struct dwconv_test){20, 7, 9, 3}, false);                         /* 1 pixel an invocation */
-    check("3x3 32 channels, 95x147", (struct dwconv_test){32, 147, 95, 3, .residual = true}, false); /* 2 */
+    test_sizes();
+    test_epilogues();
+    test_views();
+    check("5x5 36 channels, 17x9, sum", (struct dwconv_test){36, 9, 17, 5, .residual = true}, false);
+    check("3x3 356 channels, 131x130, sum", (struct dwconv_test){356, 130, 131, 3, .residual = true}, false); /* a large map */
     harness_pretend_gpu(false);
 }
 
 int main(int argc, char **argv)
 {
-    CU_TestInfo tests[] = {{"sizes", test_sizes},
-                           {"epilogues", test_epilogues},
-                           {"views", test_views},
-                           {"choices for GPUs", test_gpu_choices},
-                           CU_TEST_INFO_NULL};
+    CU_TestInfo tests[] = {
+        {"sizes", test_sizes}, {"epilogues", test_epilogues}, {"views", test_views}, {"as a GPU", test_as_gpu}, CU_TEST_INFO_NULL};
     return harness_main(argc, argv, "dwconv", tests);
 }
