@@ -45,12 +45,17 @@ vec4 v[QUADS][STRIP], weight[QUADS], bias[QUADS];
 // Depthwise convolution with the pixel itself, for quad q of the strip.
 void convolve(uint i, uint q, uint px, uint py)
 {
+    uint column[SPAN];
+    [[unroll]] for (uint j = 0; j < SPAN; j++)
+        column[j] = place(px, j, p.w) * p.x_stride + min(q, CQ - 1);
     QUAD tile[KERNEL][SPAN];
-    [[unroll]] for (uint ky = 0; ky < KERNEL; ky++)
+    [[unroll]] for (uint ky = 0; ky < KERNEL; ky++) {
+        uint row = place(py, ky, p.h) * p.w * p.x_stride + p.x_offset;
         [[unroll]] for (uint j = 0; j < SPAN; j++) {
-            QUAD tap = x[(place(py, ky, p.h) * p.w + place(px, j, p.w)) * p.x_stride + p.x_offset + min(q, CQ - 1)];
+            QUAD tap = x[row + column[j]];
             tile[ky][j] = inside(py, ky, p.h) && inside(px, j, p.w) ? tap : QUAD(0);
         }
+    }
     [[unroll]] for (uint s = 0; s < STRIP; s++)
         v[i][s] = w[TAPS * NQ + q];
     [[unroll]] for (uint ky = 0; ky < KERNEL; ky++)

@@ -35,7 +35,7 @@ void start(uint s, float near)
 void add(uint s, uint q, vec4 v)
 {
     vec4 d = (v - pivot[s]) * exists(q);
-    norm[s] += vec2(dot(d, vec4(1)), dot(d, d));
+    norm[s] += vec2(d.x + d.y + d.z + d.w, dot(d, d));
 }
 
 // All invocations of the workgroup come here.
