@@ -152,9 +152,11 @@ bool op_attention_lower(struct lower *l, const struct node *node);
 uint64_t op_attention_scratch(const struct node *node, const struct net_memory *in, const struct net_target *target);
 bool op_scan_lower(struct lower *l, const struct node *node);
 uint64_t op_scan_scratch(const struct node *node, const struct net_memory *in, const struct net_target *target);
-bool op_scan_planes_fits(const struct net_target *target, const struct node *node, const struct net_memory *x);
-uint64_t op_scan_planes_scratch(const struct gpu_caps *caps, const struct node *node);
-bool op_scan_planes_lower(struct lower *l, const struct node *node, const struct net_memory *y);
+
+static inline uint32_t min_u32(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
 
 static inline uint32_t max_u32(uint32_t a, uint32_t b)
 {
@@ -165,6 +167,7 @@ static inline uint32_t div_up(uint32_t a, uint32_t b)
 {
     return (a + b - 1) / b;
 }
+
 static inline uint64_t align_up(uint64_t a, uint64_t b)
 {
     return (a + b - 1) / b * b;

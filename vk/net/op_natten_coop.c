@@ -31,11 +31,6 @@ struct shape {
     uint32_t shared; /* natten_coop.comp: octs */
 };
 
-static uint32_t min_u32(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
-}
-
 static uint32_t window_start(uint32_t i, uint32_t n, uint32_t window)
 {
     return min_u32(i > window / 2 ? i - window / 2 : 0, n - window);
