@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** graph.h: the graph as graph.c builds it, fuse.c rewrites it, plan.c places it and lower.c turns it into passes. */
+/** graph.h: the graph as graph.c builds it, fuse.c rewrites it, plan.c places it and program.c turns it into passes. */
 #ifndef NET_GRAPH_H
 #define NET_GRAPH_H
 
