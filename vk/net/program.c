@@ -111,7 +111,11 @@ static bool rewrite(struct lower *l, struct net *n, const struct net_program_par
         return l->failed ? false : lower_out_of_memory(l);
     if (!graph_order(n))
         return lower_out_of_memory(l);
-    return graph_pin(n, params->taps, params->n_taps, p->pinned, l->error); /* where they are now */
+    bool *pinned = realloc(p->pinned, (size_t)n->count * sizeof(*pinned)); /* mixing may have made more nodes than it spared */
+    if (!pinned)
+        return lower_out_of_memory(l);
+    p->pinned = pinned;
+    return graph_pin(n, params->taps, params->n_taps, pinned, l->error); /* where they are now */
 }
 
 static bool build(struct lower *l, struct net *n, const struct net_program_params *params)
