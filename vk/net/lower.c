@@ -72,11 +72,6 @@ uint32_t lower_tuned_row(const struct lower *l, const struct net_job *job)
     return net_tuning_row(l->tuning, job);
 }
 
-bool lower_matrices(const struct lower *l)
-{
-    return l->target.matrices;
-}
-
 void *lower_alloc(struct lower *l, size_t bytes)
 {
     if (l->failed)

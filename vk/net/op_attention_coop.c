@@ -102,7 +102,7 @@ bool op_attention_coop_fits(struct lower *l, const struct node *node)
 {
     const struct gpu_caps *caps = lower_caps(l);
     struct shape s = shape_of(l, node);
-    if (!lower_matrices(l) || SIDE % caps->coop.m || SIDE % caps->coop.n || SIDE % caps->coop.k)
+    if (!lower_target(l)->matrices || SIDE % caps->coop.m || SIDE % caps->coop.n || SIDE % caps->coop.k)
         return false;
     /* At least two rows of a matrix an invocation; windows, of up to 8 matrices beyond the keys, are in fixed point. */
     if (!caps->subgroup_shuffle || s.lanes < 4 || s.lanes > 32 || s.side + 128 * s.side / s.tokens > 32767 || s.d4 > 16)

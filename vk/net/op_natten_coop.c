@@ -147,7 +147,7 @@ static bool lanes_fit(const struct shape *s)
 static bool plan(struct lower *l, const struct node *node, struct shape *s)
 {
     const struct gpu_caps *caps = lower_caps(l);
-    if (!lower_matrices(l) || node->window > 13)
+    if (!lower_target(l)->matrices || node->window > 13)
         return false;
     if (KEYS % caps->coop.m || KEYS % caps->coop.n || KEYS % caps->coop.k)
         return false;
