@@ -163,19 +163,29 @@ static struct gpu_range upload_bias(struct lower *l, const struct shape *s, size
     return lower_upload(l, halves, sizeof(*halves) * (table + weights));
 }
 
+/* Everything but the parameters. */
+static bool plan(struct lower *l, const struct node *node, struct shape *s)
+{
+    *s = shape_of(l, node);
+    if (!choose_tile(s))
+        return false;
+    const struct coop_tile *t = &s->tile;
+    s->steps = div_up(s->tokens, SIDE * t->blocks);
+    if (!s->dealt) /* subgroups wait for their own invocations, which some devices take for the workgroup's */
+        s->steps = div_up(s->steps, t->split) * t->split;
+    s->query_blocks = div_up(s->tokens, SIDE * t->frags) * t->frags;
+    find_windows(s);
+    return true;
+}
+
 bool op_attention_coop_lower(struct lower *l, const struct node *node)
 {
     struct net_memory qkv = lower_input(l, 0), v = lower_input(l, 1), out = lower_output(l), r = node->residual ? lower_residual(l) : v;
-    struct shape s = shape_of(l, node);
-    if (!choose_tile(&s))
+    struct shape s;
+    if (!plan(l, node, &s))
         return false;
     const struct coop_tile *t = &s.tile;
     const struct gpu_coop *coop = &s.caps->coop;
-    s.steps = div_up(s.tokens, SIDE * t->blocks);
-    if (!s.dealt) /* subgroups wait for their own invocations, which some devices take for the workgroup's */
-        s.steps = div_up(s.steps, t->split) * t->split;
-    s.query_blocks = div_up(s.tokens, SIDE * t->frags) * t->frags;
-    find_windows(&s);
     size_t table = (size_t)node->heads * s.query_blocks * SIDE * s.columns;
     struct gpu_range bias = upload_bias(l, &s, table);
     if (!bias.size)
