@@ -9,8 +9,8 @@
 // columns (rows) 2 l + {0, 1, 8, 9}: a quad. So what a matrix of sums holds is in place as a first factor already. Which channel,
 // key or column of the table is which k of a product does not matter as long as it is the same for both factors, so rows of tensors
 // are read as octs (8 halves), enough for two matrices; of values whole quads of channels are read, which become columns n and
-// n + 8 of two matrices, so that results are quads again. Where a device deals its matrices out otherwise (!DEALT) they pass
-// through shared memory.
+// n + 8 of two matrices, so that results are quads again. Where a device deals its matrices out otherwise (!DEALT, see
+// gpu_deal_in_pairs) they pass through shared memory.
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_EXT_shader_explicit_arithmetic_types_float16 : require

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What conv.comp, conv_cpu.comp and conv_coop.comp share: bindings, epilogue, where a pixel reads.
+// What conv.comp, conv_cpu.comp, conv_coop.comp and conv_lanes.comp share: bindings, epilogue, where a pixel reads.
 //
 // Dense convolution as an implicit matrix product: Y (m, n) = act(X (m, k) W (k, n) + bias) * scale + shift + R.
 // m: output pixels, n: output channels, k: (ky, kx, input channel) with the channels rounded up to quads.

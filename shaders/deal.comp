@@ -1,7 +1,7 @@
 #version 450
 // SPDX-License-Identifier: Apache-2.0
-// Which elements of a cooperative matrix each invocation of a subgroup holds: an implementation is free in that, and conv_lanes
-// fills its matrices by hand. Element i of invocation l is number y[l][i] of the matrix, row by row.
+// Which elements of a cooperative matrix each invocation of a subgroup holds: an implementation is free in that, and
+// conv_lanes, natten_lanes and attention_coop fill their matrices by hand. Element i of invocation l is number y[l][i] of the matrix, row by row.
 #extension GL_EXT_shader_explicit_arithmetic_types_float16 : require
 #extension GL_KHR_cooperative_matrix : require
 #extension GL_KHR_memory_scope_semantics : require

@@ -11,7 +11,7 @@
 #define uint uint32_t
 #endif
 
-/* ---- conv.comp, conv_cpu.comp, conv_coop.comp ---------------------------------------------------- */
+/* ---- conv.comp, conv_cpu.comp, conv_coop.comp, conv_lanes.comp ----------------------------------- */
 
 struct conv_push {
     uint m;                  /* output pixels */
@@ -78,7 +78,7 @@ struct pointwise_push {
     uint total;              /* quads to write */
 };
 
-/* ---- scan: strides and offsets in quads; quads and pairs of channels -------------------------------- */
+/* ---- scan_*.comp: quads and pairs of channels ---------------------------------------------------- */
 
 struct scan_project_push {
     uint pixels, w, h;
@@ -112,18 +112,20 @@ struct scan_sum_push {
     uint y_stride, y_offset, r_stride, r_offset;
     float eps;
 };
-struct scan_tile_push {
-    uint h, w, quads, pad; /* pad: quads written a pixel, those from `quads` on as zeros */
-    uint plane;
+struct scan_tile_push { /* scan_local.comp, scan_output.comp */
+    uint h, w, quads;
+    uint pad;   /* quads written a pixel, those from `quads` on as zeros */
+    uint plane; /* places of a plane of z */
     uint x_stride, x_offset, y_stride, y_offset;
 };
 struct scan_carry_push {
     uint quads;
     uint rows, columns; /* chunks of a sequence along the rows, along the columns */
-    uint sums;          /* place of the segments' sums behind the states */
+    uint sums;          /* quad at which the segments' sums begin, behind the states */
 };
 
-/* ---- copy (one input of a concat), unshuffle, resize ---- */
+/* ---- copy.comp (one input of a concat), unshuffle.comp, resize.comp ------------------------------ */
+
 struct copy_push {
     uint h, w;
     uint channels, shift; /* of the input; its first channel's place in its first output quad */
@@ -141,7 +143,8 @@ struct resize_push {
     float scale_y[4], scale_x[4];                    /* input pixels an output pixel */
 };
 
-/* ---- pool ---- */
+/* ---- pool.comp, pool_sum.comp -------------------------------------------------------------------- */
+
 struct pool_push {
     uint pixels, quads, slice; /* slice: pixels a workgroup sums */
     uint x_stride, x_offset;
@@ -152,7 +155,7 @@ struct pool_sum_push {
     float scale; /* 1 / pixels */
 };
 
-/* ---- attention: rope, natten, attention ------------------------------------------------------ */
+/* ---- attention: rope.comp, natten*.comp, attention*.comp ----------------------------------------- */
 
 /* A qkv tensor holds q, k and v of `quads` quads each, one after the other; a head is a run of quads of each. */
 struct rope_push {
@@ -173,7 +176,7 @@ struct natten_push {
     uint pad;   /* 1: the quad after the last one is padding, to be zeroed */
 };
 
-struct natten_coop_push {
+struct natten_coop_push { /* natten_coop.comp, natten_lanes.comp */
     uint qkv_stride, qkv_offset;
     uint out_stride, out_offset;
     uint height, width;

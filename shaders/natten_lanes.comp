@@ -1,7 +1,7 @@
 #version 450
 // SPDX-License-Identifier: Apache-2.0
 // Neighborhood attention (natten.comp) on cooperative matrices that every invocation fills by itself, straight from the tensor, on
-// devices that deal them out to 32 invocations like this: invocation 4 g + c holds of rows g and g + 8 the columns 2 c, 2 c + 1,
+// devices that deal them out to 32 invocations like this (gpu_deal_in_pairs): invocation 4 g + c holds of rows g and g + 8 the columns 2 c, 2 c + 1,
 // 2 c + 8 and 2 c + 9, in this order; of a second factor it holds the same of its transpose. So the sums that are a row's
 // logits are the first factor of the product with its values, once they are probabilities, and nothing moves between invocations.
 //

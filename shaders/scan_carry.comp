@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Selective scan, between the passes over the tiles: replaces every chunk's state by the one the chunk starts with. A
-// workgroup does one quad of channels of one sequence; each of its LINES invocations owns consecutive chunks. Very long
+// Selective scan, between the passes over chunks (scan_local and scan_output, or scan_chunks and scan_sum): replaces every chunk's
+// last state by the one the chunk starts with. A workgroup does one quad of channels of one sequence; each of its LINES invocations owns consecutive chunks. Very long
 // sequences are cut into segments, a workgroup each: a first pass sums them up, a second one starts from these sums.
 #version 450
 #extension GL_GOOGLE_include_directive : require

@@ -3,7 +3,7 @@
 //
 //   h = a h + b,  a = exp(dt A),  b = dt B u,  dt = softplus(W_k z_k + bias_k),  y = sum over k of C h + D u
 //
-// z = (B, C, dt's low rank ...) of direction k (0 rows, 1 columns, 2 and 3 the same reversed) is kept as planes:
+// z = (B, C, dt's low rank ...) of direction k (0 rows, 1 columns, 2 and 3 the same reversed). scan_project keeps it as planes:
 // quad j of direction k of all pixels, then the next quad.
 #ifndef SCAN_MATH_GLSL
 #define SCAN_MATH_GLSL

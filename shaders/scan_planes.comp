@@ -15,7 +15,7 @@ layout(constant_id = 1) const uint LINES = 128;  // chunks of an order: a multip
 layout(constant_id = 2) const uint CHANNELS = 2; // even
 layout(constant_id = 3) const uint SIZE = 32;    // of a subgroup
 layout(constant_id = 4) const uint BLOCK = 16;   // places, a multiple of CHUNK
-layout(constant_id = 5) const bool PADDED = false; // not all places are pixels
+layout(constant_id = 5) const bool PADDED = false; // LINES CHUNK is more than the pixels
 layout(constant_id = 6) const uint POOL = 2112;  // CHANNELS (pixels + h)
 #define CHUNK 8 // places: an oct
 

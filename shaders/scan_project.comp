@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Selective scan, pass 1: z = W x of every pixel and all four directions; x may first be made by a depthwise convolution. A workgroup holds its pixels in shared memory;
-// an invocation makes one quad of z for EACH pixels from a part of the channels, and the parts are summed up at the end.
+// Selective scan, pass 1: z = W x of every pixel and all four directions; x may first be made by a depthwise convolution. A
+// workgroup holds its pixels in shared memory; an invocation makes one quad of z for EACH pixels from a part of the channels, and
+// the parts are summed up at the end.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require

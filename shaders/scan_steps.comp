@@ -31,14 +31,13 @@ layout(constant_id = 8) const uint K = 16;
 layout(constant_id = 9) const uint KERNEL = 0; // of the convolution that makes x; 0: none
 layout(constant_id = 10) const uint ACT = ACT_NONE;
 layout(constant_id = 11) const uint STRIP = 1; // neighbouring places that an invocation convolves; divides the map's sides
-
 layout(constant_id = 12) const uint DIRECTIONS = 2; // 1: k; 2: k and k + 2
 
 layout(push_constant) uniform PUSH { scan_steps_push push; };
 layout(std430, binding = 0) readonly buffer X8 { uvec4 x8[]; };          // in octs: 8 halves
 layout(std430, binding = 1) readonly buffer PROJECTION { uvec4 w1[]; };  // [k][ROWS1][COLUMNS1] matrices
 layout(std430, binding = 2) readonly buffer STEPS { uvec4 w2[]; };       // [k][ROWS2][COLUMNS2] matrices
-layout(std430, binding = 3) writeonly buffer OUT { uvec4 planes[]; }; // (blocks of N places, PLANES, N)
+layout(std430, binding = 3) writeonly buffer OUT { uvec4 planes[]; };    // (blocks of N places, PLANES, N)
 layout(std430, binding = 4) readonly buffer TAPS8 { uvec4 taps8[]; };    // (taps, OCTS), then float32 bias (8 OCTS)
 
 const uint SPAN = KERNEL == 0 ? 1 : STRIP + KERNEL - 1;
@@ -71,7 +70,8 @@ uint id, sg, k, first; // k: its first direction; first: its first place
 bool columns;
 LEFT left1[TRIPS1 * OWN], left2[TRIPS2 * COLUMNS2];
 
-// Units of the first product: row of matrices, tile of places, part.
+// What a subgroup multiplies at a time: row of matrices (of one direction, then of the other), tile of places; of the first product a
+// part of the channels too.
 struct unit {
     uint row, tile, part;
 };

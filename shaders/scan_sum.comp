@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Selective scan in chunks, last pass: the sum of the four directions, each with what the start of its chunk adds. A layer norm
-// and a residual may follow. LANES invocations share a pixel and hold its channels in registers, as in layer_norm.comp.
+// Selective scan in chunks, last pass (after scan_chunks and scan_carry): the sum of the four directions, each with what the start of
+// its chunk adds. A layer norm and a residual may follow. LANES invocations share a pixel and hold its channels in registers.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require

@@ -220,9 +220,27 @@ static void test_taps(void)
     }
 }
 
+/* Several convolutions of one concatenation: mixing makes more nodes than it spares. */
+static void test_shared(void)
+{
+    struct segman_error error = {0};
+    struct net *n = harness_net();
+    tensor x = net_input(n, 8, 16, 16), half = halve(n, "half", x, 8), quarter = halve(n, "quarter", half, 8);
+    tensor all = net_concat(n, (tensor[]){net_resize(n, half, 16, 16), net_resize(n, quarter, 16, 16)}, 2), part[6];
+    for (int i = 0; i < 6; i++)
+        part[i] = product(n, (const char *[]){"0", "1", "2", "3", "4", "5"}[i], all, 8);
+    net_output(n, net_concat(n, part, 6));
+    struct net_program *p = net_program_create(harness_gpu(), n, &(struct net_program_params){.f16 = false}, &error);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(p);
+    const struct net_pass *pass;
+    CU_ASSERT_EQUAL(net_program_passes(p, &pass), 2 + 6 * 3); /* each: two products and their sum */
+    net_program_destroy(p);
+    net_destroy(n);
+}
+
 int main(int argc, char **argv)
 {
-    CU_TestInfo tests[] = {
-        {"sums", test_sums}, {"last parts", test_last_parts}, {"every variant", test_variants}, {"taps", test_taps}, CU_TEST_INFO_NULL};
+    CU_TestInfo tests[] = {{"sums", test_sums}, {"last parts", test_last_parts}, {"every variant", test_variants},
+                           {"taps", test_taps}, {"shared", test_shared},         CU_TEST_INFO_NULL};
     return harness_main(argc, argv, "mix", tests);
 }

@@ -122,3 +122,19 @@ struct gpu_deal gpu_deal_query(struct gpu *gpu)
         return d;
     return ask(gpu, &told) && understand(&told, lanes, &d) ? d : (struct gpu_deal){0};
 }
+
+bool gpu_deal_in_pairs(const struct gpu_caps *caps)
+{
+    const struct gpu_deal *d = &caps->coop.deal;
+    if (caps->subgroup_size != 32 || d->row_lanes != 4 || d->step != 1 || d->row_step != 4)
+        return false;
+    for (uint32_t column = 0; column < SIDE; column++) {
+        uint32_t lane = column % 8 / 2, e = column / 8 * 2 + column % 2;
+        if (d->column[4 * lane + e] != column)
+            return false;
+        for (uint32_t row = 0; row < SIDE; row++)
+            if (d->b[column * SIDE + row] != (row % 8 * 4 + lane) * 8 + row / 8 * 4 + e)
+                return false;
+    }
+    return true;
+}

@@ -65,6 +65,11 @@ struct gpu_caps {
 struct gpu *gpu_create(const struct segman_context_params *params, struct segman_error *error);
 void gpu_destroy(struct gpu *gpu);
 const struct gpu_caps *gpu_caps(const struct gpu *gpu);
+/**
+ * Whether matrices of 16 x 16 are shared out to 32 invocations like this: 4 g + c holds of rows g and g + 8 the columns 2 c, 2 c + 1,
+ * 2 c + 8 and 2 c + 9, in this order; of a second factor it holds the same of its transpose.
+ */
+bool gpu_deal_in_pairs(const struct gpu_caps *caps);
 const struct segman_device_info *gpu_info(const struct gpu *gpu);
 uint32_t gpu_validation_messages(const struct gpu *gpu);
 /** Live allocations of GPU memory. */

@@ -83,7 +83,6 @@ void gpu_cache_save(struct gpu *gpu);
 VkPipeline gpu_pipeline_get(struct gpu *gpu, const struct gpu_pass_desc *desc, struct segman_error *error);
 void gpu_pipelines_destroy(struct gpu *gpu);
 void gpu_set_pools_destroy(struct gpu *gpu);
-const char *gpu_result_name(VkResult result);
 
 /** Goes to fail: unless the call succeeds; says which call failed and how. */
 #define GPU_TRY(call, what)                                                                                                                \

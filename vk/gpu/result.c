@@ -4,7 +4,7 @@
 
 #include "internal.h"
 
-const char *gpu_result_name(VkResult result)
+static const char *result_name(VkResult result)
 {
 #define CASE(r)                                                                                                                            \
     case r:                                                                                                                                \
@@ -56,7 +56,7 @@ static enum segman_status result_status(VkResult result)
 
 bool gpu_fail(struct segman_error *error, VkResult result, const char *what)
 {
-    return segman_fail(error, result_status(result), "%s failed: %s", what, gpu_result_name(result));
+    return segman_fail(error, result_status(result), "%s failed: %s", what, result_name(result));
 }
 
 void gpu_log(const struct gpu *gpu, enum segman_log_level level, const char *format, ...)

@@ -109,7 +109,8 @@ tensor net_name(struct net *n, tensor t, const char *name)
     return t;
 }
 
-int32_t graph_find(const struct net *n, const char *name)
+/* Tensor with this name, 0 where there is none. */
+static int32_t find_name(const struct net *n, const char *name)
 {
     for (size_t i = n->n_names; i-- > 0;)
         if (!strcmp(n->name[i].name, name))
@@ -117,20 +118,12 @@ int32_t graph_find(const struct net *n, const char *name)
     return 0;
 }
 
-const char *graph_name_of(const struct net *n, int32_t id)
-{
-    for (size_t i = 0; i < n->n_names; i++)
-        if (n->name[i].id == id)
-            return n->name[i].name;
-    return "";
-}
-
 bool graph_pin(const struct net *n, const char *const *taps, size_t n_taps, bool *pinned, struct segman_error *error)
 {
     memset(pinned, 0, (size_t)n->count * sizeof(*pinned));
     pinned[n->output] = true;
     for (size_t i = 0; i < n_taps; i++) {
-        int32_t id = graph_find(n, taps[i]);
+        int32_t id = find_name(n, taps[i]);
         if (!id)
             return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "The network has no tensor named '%s'", taps[i]);
         pinned[id] = true;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** graph.h: the graph as graph.c builds it, fuse.c rewrites it, plan.c places it and lower.c turns it into passes. */
+/** graph.h: the graph as graph.c builds it, fuse.c rewrites it, plan.c places it and program.c turns it into passes. */
 #ifndef NET_GRAPH_H
 #define NET_GRAPH_H
 
@@ -26,10 +26,6 @@ struct net {
     struct segman_error error;
 };
 
-/** Tensor with this name, 0 where there is none. */
-int32_t graph_find(const struct net *n, const char *name);
-/** A name of the tensor: the longest-living scope, for reports; "" where it has none. */
-const char *graph_name_of(const struct net *n, int32_t id);
 /** Marks the nodes whose results must survive as they are (taps, output): pinned[count]. False for an unknown tap. */
 bool graph_pin(const struct net *n, const char *const *taps, size_t n_taps, bool *pinned, struct segman_error *error);
 
@@ -38,7 +34,7 @@ int32_t graph_add(struct net *n, const struct node *node);
 /** Frees what the node owns and leaves none. */
 void graph_clear(struct node *node);
 
-/** Rewrites the graph by the pattern table; a pinned tensor is never fused away. matrices: see lower_matrices. */
+/** Rewrites the graph by the pattern table; a pinned tensor is never fused away. matrices: as in struct net_target. */
 void graph_fuse(struct net *n, const bool *pinned, bool matrices);
 
 /**

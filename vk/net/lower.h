@@ -64,7 +64,7 @@ struct node {
 
 struct lower;
 
-/** What a program is made for. */
+/** What a program is made for: the same for fusing, planning and lowering, which have to agree. */
 struct net_target {
     const struct gpu_caps *caps;
     bool f16;
@@ -85,8 +85,6 @@ bool lower_f16(const struct lower *l);
 uint32_t lower_conv_variant(const struct lower *l);
 /** 1 + the row of op_conv_table.c that was measured to be the fastest; 0: not known. */
 uint32_t lower_tuned_row(const struct lower *l, const struct net_job *job);
-/** net_target.matrices; graph_fuse is told the same. */
-bool lower_matrices(const struct lower *l);
 
 /**
  * Reads "scope.suffix" (suffix NULL: scope itself) as float32 into malloc'ed memory, owned by l until the node is lowered.
@@ -124,7 +122,8 @@ struct net_op_impl {
     uint64_t (*scratch)(const struct node *node, const struct net_memory *in, const struct net_target *target);
     /** Adds the node's passes; false after an error (lower_* have recorded it). NULL: no passes (a view). */
     bool (*lower)(struct lower *l, const struct node *node);
-    uint32_t steps; /* at most so many of its passes wait for each other; 0: what it has to do is done where its inputs are made */
+    /** Steps that its passes take (order.c), one each; those beyond share the last. 0: what it has to do is done where its inputs are. */
+    uint32_t steps;
 };
 extern const struct net_op_impl net_ops[OP_COUNT];
 
@@ -149,12 +148,13 @@ bool op_natten_lower(struct lower *l, const struct node *node);
 bool op_natten_coop_fits(struct lower *l, const struct node *node); /* whether cooperative matrices can do it */
 bool op_natten_coop_lower(struct lower *l, const struct node *node);
 bool op_attention_lower(struct lower *l, const struct node *node);
-uint64_t op_attention_scratch(const struct node *node, const struct net_memory *in, const struct net_target *target);
 bool op_scan_lower(struct lower *l, const struct node *node);
 uint64_t op_scan_scratch(const struct node *node, const struct net_memory *in, const struct net_target *target);
-bool op_scan_planes_fits(const struct net_target *target, const struct node *node, const struct net_memory *x);
-uint64_t op_scan_planes_scratch(const struct gpu_caps *caps, const struct node *node);
-bool op_scan_planes_lower(struct lower *l, const struct node *node, const struct net_memory *y);
+
+static inline uint32_t min_u32(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
 
 static inline uint32_t max_u32(uint32_t a, uint32_t b)
 {
@@ -165,6 +165,7 @@ static inline uint32_t div_up(uint32_t a, uint32_t b)
 {
     return (a + b - 1) / b;
 }
+
 static inline uint64_t align_up(uint64_t a, uint64_t b)
 {
     return (a + b - 1) / b * b;

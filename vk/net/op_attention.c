@@ -86,12 +86,6 @@ float *op_attention_bias(struct lower *l, const struct node *node)
     return table;
 }
 
-uint64_t op_attention_scratch(const struct node *node, const struct net_memory *in, const struct net_target *target)
-{
-    (void)node, (void)in, (void)target;
-    return 0;
-}
-
 bool op_attention_lower(struct lower *l, const struct node *node)
 {
     if (op_attention_coop_fits(l, node))

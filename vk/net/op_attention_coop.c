@@ -24,6 +24,7 @@ struct shape {
     const struct node *node;
     uint32_t tokens, side, d4; /* side: of the table along the keys */
     uint32_t lanes;            /* of a subgroup */
+    bool dealt;                /* it shares out matrices as the shader's head comment says */
     struct coop_tile tile;
     uint32_t query_blocks, steps; /* with those that only fill up a workgroup, a step */
     int32_t slope, start;         /* of the windows: iface.h */
@@ -31,30 +32,16 @@ struct shape {
     uint32_t columns;             /* of the table, with zeros that the last windows reach */
 };
 
-/* Whether a subgroup shares out matrices as the shader's head comment says, elements row by row. */
-static bool is_dealt(const struct gpu_caps *caps)
-{
-    const struct gpu_deal *d = &caps->coop.deal;
-    if (caps->subgroup_size != 32 || d->row_lanes != 4 || d->step != 1 || d->row_step != 4)
-        return false;
-    for (uint32_t i = 0; i < SIDE * SIDE; i++) {
-        uint32_t lane = i / 8, row = lane / 4 + i % 8 / 4 * 8, place = lane % 4 * 4 + i % 4, column = d->column[place];
-        if (column != lane % 4 * 2 + i % 2 + i % 4 / 2 * 8 || d->b[column * SIDE + row] != i)
-            return false;
-    }
-    return true;
-}
-
 static uint32_t workgroups(const struct shape *s, const struct coop_tile *t)
 {
     return div_up(s->tokens, SIDE * t->frags) * s->node->heads;
 }
 
 /* As in the shader: the parts' sums, their largest logits and sums of weights, what matrices that are not dealt pass through. */
-static uint32_t shared_bytes(const struct shape *s, const struct coop_tile *t, bool dealt)
+static uint32_t shared_bytes(const struct shape *s, const struct coop_tile *t)
 {
     uint32_t lines = t->frags * 64 / s->lanes, items = lines * 2 * div_up(s->d4, 8);
-    return t->split * (s->lanes * (16 * items + 8 * lines) + (dealt ? 0 : 2048)) + 8;
+    return t->split * (s->lanes * (16 * items + 8 * lines) + (s->dealt ? 0 : 2048)) + 8;
 }
 
 /*
@@ -64,10 +51,9 @@ static uint32_t shared_bytes(const struct shape *s, const struct coop_tile *t, b
 static bool choose_tile(struct shape *s)
 {
     static const struct coop_tile tiles[] = {{2, 4, 2, 512}, {1, 4, 2, 1}, {1, 2, 1, 1}};
-    bool dealt = is_dealt(s->caps);
     for (size_t i = 0; i < sizeof(tiles) / sizeof(*tiles); i++) {
         s->tile = tiles[i];
-        if (shared_bytes(s, &s->tile, dealt) <= s->caps->shared_memory && s->tile.split * s->lanes <= s->caps->max_invocations &&
+        if (shared_bytes(s, &s->tile) <= s->caps->shared_memory && s->tile.split * s->lanes <= s->caps->max_invocations &&
             workgroups(s, &s->tile) >= s->tile.enough)
             return true;
     }
@@ -108,14 +94,15 @@ static struct shape shape_of(struct lower *l, const struct node *node)
                           .tokens = node->h * node->w,
                           .side = node->side * node->side,
                           .d4 = node->c / node->heads / 4,
-                          .lanes = lower_caps(l)->subgroup_size};
+                          .lanes = lower_caps(l)->subgroup_size,
+                          .dealt = gpu_deal_in_pairs(lower_caps(l))};
 }
 
 bool op_attention_coop_fits(struct lower *l, const struct node *node)
 {
     const struct gpu_caps *caps = lower_caps(l);
     struct shape s = shape_of(l, node);
-    if (!lower_matrices(l) || SIDE % caps->coop.m || SIDE % caps->coop.n || SIDE % caps->coop.k)
+    if (!lower_target(l)->matrices || SIDE % caps->coop.m || SIDE % caps->coop.n || SIDE % caps->coop.k)
         return false;
     /* At least two rows of a matrix an invocation; windows, of up to 8 matrices beyond the keys, are in fixed point. */
     if (!caps->subgroup_shuffle || s.lanes < 4 || s.lanes > 32 || s.side + 128 * s.side / s.tokens > 32767 || s.d4 > 16)
@@ -176,19 +163,29 @@ static struct gpu_range upload_bias(struct lower *l, const struct shape *s, size
     return lower_upload(l, halves, sizeof(*halves) * (table + weights));
 }
 
+/* Everything but the parameters. */
+static bool plan(struct lower *l, const struct node *node, struct shape *s)
+{
+    *s = shape_of(l, node);
+    if (!choose_tile(s))
+        return false;
+    const struct coop_tile *t = &s->tile;
+    s->steps = div_up(s->tokens, SIDE * t->blocks);
+    if (!s->dealt) /* subgroups wait for their own invocations, which some devices take for the workgroup's */
+        s->steps = div_up(s->steps, t->split) * t->split;
+    s->query_blocks = div_up(s->tokens, SIDE * t->frags) * t->frags;
+    find_windows(s);
+    return true;
+}
+
 bool op_attention_coop_lower(struct lower *l, const struct node *node)
 {
     struct net_memory qkv = lower_input(l, 0), v = lower_input(l, 1), out = lower_output(l), r = node->residual ? lower_residual(l) : v;
-    struct shape s = shape_of(l, node);
-    if (!choose_tile(&s))
+    struct shape s;
+    if (!plan(l, node, &s))
         return false;
     const struct coop_tile *t = &s.tile;
     const struct gpu_coop *coop = &s.caps->coop;
-    s.steps = div_up(s.tokens, SIDE * t->blocks);
-    if (!is_dealt(s.caps)) /* subgroups wait for their own invocations, which some devices take for the workgroup's */
-        s.steps = div_up(s.steps, t->split) * t->split;
-    s.query_blocks = div_up(s.tokens, SIDE * t->frags) * t->frags;
-    find_windows(&s);
     size_t table = (size_t)node->heads * s.query_blocks * SIDE * s.columns;
     struct gpu_range bias = upload_bias(l, &s, table);
     if (!bias.size)
@@ -219,7 +216,7 @@ bool op_attention_coop_lower(struct lower *l, const struct node *node)
                .binding = {{qkv.range, GPU_READ}, {v.range, GPU_READ}, {out.range, GPU_WRITE}, {bias, GPU_READ}, {r.range, GPU_READ}},
                .n_bindings = 5,
                .spec = {t->split * s.lanes, s.lanes, s.d4, t->frags, t->split, t->blocks, s.windows, aligned, ragged, node->residual != 0,
-                        is_dealt(s.caps), coop->m, coop->n, coop->k, qkv.stride4, v.stride4},
+                        s.dealt, coop->m, coop->n, coop->k, qkv.stride4, v.stride4},
                .n_spec = 16,
                .subgroup_size = s.lanes,
                .push = &push,

@@ -18,9 +18,6 @@ bool op_fold_epilogue(struct lower *l, const struct node *node, bool has_bias, s
 /** scale and shift that a batch norm amounts to, multiplied into mul and add [c]; false after an error. */
 bool op_fold_norm(struct lower *l, const char *scope, uint32_t c, double *mul, double *add);
 
-/** A scan's vectors in float32, of 4 ceil(c / 4) channels each: dt's bias (4), A (4), the sum of D over the directions. */
-struct gpu_range op_scan_vectors(struct lower *l, const struct node *node);
-
 /** A layer norm's weight and bias in float32, padded to nq quads each: padding channels come out zero. */
 struct gpu_range op_layer_norm_parameters(struct lower *l, const struct node *node, const char *scope, uint32_t nq);
 /** Adds the layer norm of x and the node's residual to its output. */

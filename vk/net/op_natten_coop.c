@@ -31,11 +31,6 @@ struct shape {
     uint32_t shared; /* natten_coop.comp: octs */
 };
 
-static uint32_t min_u32(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
-}
-
 static uint32_t window_start(uint32_t i, uint32_t n, uint32_t window)
 {
     return min_u32(i > window / 2 ? i - window / 2 : 0, n - window);
@@ -143,33 +138,16 @@ static bool wasteful(const struct shape *s)
     return s->d4 > 8 && s->d4 % 4 && s->node->window < 9;
 }
 
-/* Whether 32 invocations hold a matrix's elements as natten_lanes.comp says, and those of a second factor's transpose too. */
-static bool dealt_as_expected(const struct gpu_caps *caps)
-{
-    const struct gpu_deal *d = &caps->coop.deal;
-    if (caps->subgroup_size != 32 || d->row_lanes != 4 || d->step != 1 || d->row_step != 4 || d->run != 2)
-        return false;
-    for (uint32_t k = 0; k < 16; k++) {
-        uint32_t lane = k % 8 / 2, i = k / 8 * 2 + k % 2;
-        if (d->column[4 * lane + i] != k)
-            return false;
-        for (uint32_t n = 0; n < 16; n++)
-            if (d->b[16 * k + n] != (n % 8 * 4 + lane) * 8 + n / 8 * 4 + i)
-                return false;
-    }
-    return true;
-}
-
 static bool lanes_fit(const struct shape *s)
 {
-    return s->caps->subgroup_shuffle && s->d4 <= 16 && gpu_shader_find("natten_lanes.f16") && dealt_as_expected(s->caps);
+    return s->caps->subgroup_shuffle && s->d4 <= 16 && gpu_shader_find("natten_lanes.f16") && gpu_deal_in_pairs(s->caps);
 }
 
 /* Everything but the parameters; false where matrices cannot do it, or not well. */
 static bool plan(struct lower *l, const struct node *node, struct shape *s)
 {
     const struct gpu_caps *caps = lower_caps(l);
-    if (!lower_matrices(l) || node->window > 13)
+    if (!lower_target(l)->matrices || node->window > 13)
         return false;
     if (KEYS % caps->coop.m || KEYS % caps->coop.n || KEYS % caps->coop.k)
         return false;

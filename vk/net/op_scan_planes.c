@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The selective scan of a small map where there are cooperative matrices: two passes (op_scan.c has the definition).
+ * The selective scan of a small map where there are cooperative matrices: two passes.
  *
  *   scan_steps   u along rows and columns, dt of every channel, B and C of every direction, in planes of halves
  *   scan_planes  the rest: a workgroup scans some channels over the whole map
@@ -8,17 +8,15 @@
  * dt is four times as large as x, but each of its values is made once, by matrices, and read once.
  */
 #include "../half.h"
-#include "op_common.h"
+#include "op_scan.h"
 #include "shaders/iface.h"
 
-#define LN_2           0.69314718f
-#define LOG2_E         1.44269504f /* exponents are to the base of 2: scan_math.glsl */
-#define SUBGROUPS      16          /* of scan_steps */
-#define CHUNK          8           /* places of an invocation of scan_planes */
-#define FULL_GPU       100         /* workgroups of scan_steps */
-#define FEW            64          /* workgroups of scan_planes: fewer are not worth more channels in each */
-#define MOST           1024        /* invocations of scan_planes: larger maps were no faster than in tiles */
-#define MOST_SUBGROUPS 32          /* that a workgroup of scan_planes may have on every device known */
+#define SUBGROUPS      16   /* of scan_steps */
+#define CHUNK          8    /* places of an invocation of scan_planes */
+#define FULL_GPU       100  /* workgroups of scan_steps */
+#define FEW            64   /* workgroups of scan_planes: fewer are not worth more channels in each */
+#define MOST           1024 /* invocations of scan_planes: larger maps were no faster than in tiles */
+#define MOST_SUBGROUPS 32   /* that a workgroup of scan_planes may have on every device known */
 
 /* Sizes of both passes. */
 struct planes {
@@ -30,11 +28,6 @@ struct planes {
     uint32_t shared;                                     /* bytes */
     uint32_t lines, channels;                            /* scan_planes */
 };
-
-static uint32_t min_u32(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
-}
 
 /* As in the shader. */
 static uint32_t steps_shared(const struct planes *p, uint32_t tiles, uint32_t parts)

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a graph to a program: rewrites it, orders and plans it, has its nodes lowered, then allocates, uploads and creates the passes.
+ */
+#include "program.h"
+#include "../half.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- passes ------------------------------------------------------------------------------------ */
+
+/* shader: room for the variant's name, which the description points to. */
+static struct gpu_pass_desc describe_pass(const struct lower *l, const struct pending *p, char shader[64])
+{
+    snprintf(shader, 64, "%s.%s", p->pass.shader, l->target.f16 ? "f16" : "f32");
+    struct gpu_pass_desc desc = {.shader = shader,
+                                 .n_bindings = p->pass.n_bindings,
+                                 .n_spec = p->pass.n_spec,
+                                 .subgroup_size = p->pass.subgroup_size,
+                                 .push = p->push,
+                                 .push_size = p->pass.push_size,
+                                 .groups = {p->pass.groups[0], p->pass.groups[1], p->pass.groups[2]}};
+    for (uint32_t i = 0; i < desc.n_bindings; i++) {
+        desc.binding[i].range = p->pass.binding[i].range;
+        desc.binding[i].access = p->pass.binding[i].access;
+    }
+    memcpy(desc.spec, p->pass.spec, sizeof(desc.spec));
+    return desc;
+}
+
+static bool create_pass(struct lower *l, const struct pending *p, struct net_pass *out)
+{
+    const struct node *node = &l->net->node[p->node];
+    char shader[64], label[640];
+    struct gpu_pass_desc desc = describe_pass(l, p, shader);
+    snprintf(label, sizeof(label), "%s (%s)", node->scope, net_ops[node->op].name);
+    desc.label = label;
+    *out = (struct net_pass){.op = net_ops[node->op].name,
+                             .flops = p->pass.flops,
+                             .bytes = p->pass.bytes,
+                             .matrices = p->pass.matrices,
+                             .groups = {desc.groups[0], desc.groups[1], desc.groups[2]}};
+    out->scope = strdup(node->scope);
+    const struct gpu_shader *found = gpu_shader_find(shader);
+    out->shader = found ? found->name : "";
+    out->pass = gpu_pass_create(l->program->gpu, &desc, l->error);
+    return out->scope && out->pass;
+}
+
+/* Compiling takes seconds on some drivers: all pipelines at once, on all cores. */
+static bool prepare_pipelines(struct lower *l)
+{
+    struct gpu_pass_desc *descs = calloc(l->n_pending ? l->n_pending : 1, sizeof(*descs));
+    char(*shader)[64] = calloc(l->n_pending ? l->n_pending : 1, sizeof(*shader));
+    bool ok = descs && shader;
+    for (size_t i = 0; ok && i < l->n_pending; i++)
+        descs[i] = describe_pass(l, &l->pending[i], shader[i]);
+    ok = ok ? gpu_pipelines_prepare(l->program->gpu, descs, (uint32_t)l->n_pending, l->error) : lower_out_of_memory(l);
+    free(descs);
+    free(shader);
+    return ok;
+}
+
+static bool create_passes(struct lower *l)
+{
+    struct net_program *p = l->program;
+    if (!prepare_pipelines(l))
+        return false;
+    p->pass = calloc(l->n_pending ? l->n_pending : 1, sizeof(*p->pass));
+    if (!p->pass)
+        return lower_out_of_memory(l);
+    for (; p->n_passes < l->n_pending;) {
+        bool ok = create_pass(l, &l->pending[p->n_passes], &p->pass[p->n_passes]);
+        p->n_passes++;
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+/* ---- the program ------------------------------------------------------------------------------- */
+
+static bool keep_names(struct net_program *p, const struct net *n)
+{
+    p->name = calloc(n->n_names ? n->n_names : 1, sizeof(*p->name));
+    if (!p->name)
+        return false;
+    for (size_t i = 0; i < n->n_names; i++) {
+        p->name[i] = (struct graph_name){.name = strdup(n->name[i].name), .id = n->name[i].id};
+        p->n_names++;
+        if (!p->name[i].name)
+            return false;
+    }
+    return true;
+}
+
+/* The graph as its passes see it. */
+static bool rewrite(struct lower *l, struct net *n, const struct net_program_params *params)
+{
+    struct net_program *p = l->program;
+    p->pinned = calloc((size_t)n->count, sizeof(*p->pinned));
+    if (!p->pinned)
+        return lower_out_of_memory(l);
+    if (!graph_pin(n, params->taps, params->n_taps, p->pinned, l->error))
+        return false;
+    if (!params->no_fuse)
+        graph_fuse(n, p->pinned, l->target.matrices);
+    if (!params->no_fuse && !graph_mix(l, n, p->pinned))
+        return l->failed ? false : lower_out_of_memory(l);
+    if (!graph_order(n))
+        return lower_out_of_memory(l);
+    bool *pinned = realloc(p->pinned, (size_t)n->count * sizeof(*pinned)); /* mixing may have made more nodes than it spared */
+    if (!pinned)
+        return lower_out_of_memory(l);
+    p->pinned = pinned;
+    return graph_pin(n, params->taps, params->n_taps, pinned, l->error); /* where they are now */
+}
+
+static bool build(struct lower *l, struct net *n, const struct net_program_params *params)
+{
+    struct net_program *p = l->program;
+    if (!rewrite(l, n, params))
+        return false;
+    p->input = n->input;
+    p->output = n->output;
+    uint64_t alignment = l->target.caps->offset_alignment;
+    if (!plan_init(&p->plan, n, p->pinned, &l->target, alignment > 256 ? alignment : 256, l->error))
+        return false;
+    for (int32_t i = 0; i < n->count; i++)
+        p->plan.memory[i].range.buffer = &p->arena;
+    if (!lower_nodes(l))
+        return false;
+    p->weight_bytes = l->blob_size;
+    if (!gpu_buffer_init(p->gpu, &p->arena, p->plan.arena ? p->plan.arena : 256, GPU_MEMORY_DEVICE, l->error) ||
+        !gpu_buffer_init(p->gpu, &p->weights, l->blob_size ? l->blob_size : 256, GPU_MEMORY_DEVICE, l->error))
+        return false;
+    if (l->blob_size && !gpu_buffer_write(p->gpu, &p->weights, 0, l->blob, l->blob_size, l->error))
+        return false;
+    return create_passes(l) && (keep_names(p, n) || lower_out_of_memory(l));
+}
+
+struct net_program *net_program_create(struct gpu *gpu, struct net *n, const struct net_program_params *params, struct segman_error *error)
+{
+    struct segman_error ignored;
+    if (net_failed(n, error))
+        return NULL;
+    struct net_program *p = calloc(1, sizeof(*p));
+    struct lower l = {
+        .program = p, .net = n, .conv_variant = params->conv_variant, .tuning = params->tuning, .error = error ? error : &ignored};
+    if (!p) {
+        lower_out_of_memory(&l);
+        return NULL;
+    }
+    p->gpu = gpu;
+    const struct gpu_caps *caps = gpu_caps(gpu);
+    l.target = (struct net_target){.caps = caps, .f16 = params->f16};
+    l.target.matrices = params->f16 && caps->coop.m && !caps->cpu && gpu_shader_find("conv_coop.f16");
+    bool ok = build(&l, n, params);
+    lower_finish(&l);
+    if (!ok) {
+        net_program_destroy(p);
+        return NULL;
+    }
+    return p;
+}
+
+void net_program_destroy(struct net_program *p)
+{
+    if (!p)
+        return;
+    for (size_t i = 0; i < p->n_passes; i++) {
+        gpu_pass_destroy(p->gpu, p->pass[i].pass);
+        free((char *)p->pass[i].scope);
+    }
+    for (size_t i = 0; i < p->n_names; i++)
+        free(p->name[i].name);
+    gpu_buffer_finish(p->gpu, &p->arena);
+    gpu_buffer_finish(p->gpu, &p->weights);
+    plan_finish(&p->plan);
+    free(p->pass);
+    free(p->name);
+    free(p->pinned);
+    free(p);
+}
+
+struct net_memory net_program_input(const struct net_program *p)
+{
+    return p->plan.memory[p->input];
+}
+
+struct net_memory net_program_output(const struct net_program *p)
+{
+    return p->plan.memory[p->output];
+}
+
+bool net_program_tap(const struct net_program *p, const char *name, struct net_memory *memory)
+{
+    for (size_t i = p->n_names; i-- > 0;)
+        if (!strcmp(p->name[i].name, name)) {
+            *memory = p->plan.memory[p->name[i].id];
+            return p->pinned[p->name[i].id];
+        }
+    return false;
+}
+
+static void to_planar(const struct net_memory *m, const void *data, float *out)
+{
+    const uint16_t *half = data;
+    const float *single = data;
+    size_t pixels = (size_t)m->h * m->w;
+    for (size_t p = 0; p < pixels; p++)
+        for (uint32_t c = 0; c < m->c; c++) {
+            size_t i = 4 * (p * m->stride4 + m->offset4) + c;
+            out[c * pixels + p] = m->f16 ? half_to_float(half[i]) : single[i];
+        }
+}
+
+float *net_memory_read(struct gpu *gpu, const struct net_memory *m, struct segman_error *error)
+{
+    void *raw = malloc(m->range.size);
+    float *out = malloc((size_t)m->c * m->h * m->w * sizeof(*out));
+    bool ok = raw && out;
+    if (!ok)
+        segman_fail(error, SEGMAN_ERROR_MEMORY, "Out of memory");
+    ok = ok && gpu_buffer_read(gpu, m->range.buffer, m->range.offset, raw, m->range.size, error);
+    if (ok)
+        to_planar(m, raw, out);
+    free(raw);
+    if (ok)
+        return out;
+    free(out);
+    return NULL;
+}
+
+size_t net_program_passes(const struct net_program *p, const struct net_pass **passes)
+{
+    *passes = p->pass;
+    return p->n_passes;
+}
+
+void net_program_memory(const struct net_program *p, struct segman_memory_info *info)
+{
+    info->arena = p->plan.arena;
+    info->arena_naive = p->plan.naive;
+    info->weights = p->weight_bytes;
+}
+
+static int by_first(const void *a, const void *b)
+{
+    const struct plan_item *x = a, *y = b;
+    return (x->first > y->first) - (x->first < y->first);
+}
+
+void net_program_print_plan(const struct net_program *p, FILE *out)
+{
+    struct plan_item *item = malloc((p->plan.count + 1) * sizeof(*item));
+    if (!item)
+        return;
+    memcpy(item, p->plan.item, p->plan.count * sizeof(*item));
+    qsort(item, p->plan.count, sizeof(*item), by_first);
+    fprintf(out, "%12s %12s  %-11s %-16s %s\n", "offset", "bytes", "alive", "shape", "tensor");
+    for (size_t i = 0; i < p->plan.count; i++) {
+        const struct net_memory *m = &p->plan.memory[item[i].id];
+        const char *name = "";
+        char shape[48];
+        for (size_t k = 0; k < p->n_names && !*name; k++)
+            if (p->name[k].id == item[i].id)
+                name = p->name[k].name;
+        snprintf(shape, sizeof(shape), "%ux%ux%u", m->c, m->h, m->w);
+        fprintf(out, "%12llu %12llu  %4u..%-5u %-16s %s%s\n", (unsigned long long)item[i].offset, (unsigned long long)item[i].size,
+                item[i].first, item[i].last, item[i].scratch ? "scratch" : shape, name, p->pinned[item[i].id] ? " (kept)" : "");
+    }
+    free(item);
+}
