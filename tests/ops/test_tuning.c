@@ -172,7 +172,10 @@ static void test_peak(void)
 {
     struct segman_error error = {0};
     struct segman_peak peak;
-    bool matrices = gpu_caps(harness_gpu())->coop.m && gpu_shader_find("peak_coop");
+    const struct gpu_shader *coop = gpu_shader_find("peak_coop");
+    bool matrices = gpu_caps(harness_gpu())->coop.m && coop;
+    CU_ASSERT(!coop || gpu_shader_has_matrices(coop));
+    CU_ASSERT(!gpu_shader_has_matrices(gpu_shader_find("peak")));
     bool good = gpu_peak_measure(harness_gpu(), &peak, &error);
     CU_ASSERT(good);
     if (!good)

@@ -123,6 +123,8 @@ struct gpu_shader {
 };
 /** The shader table of the build; NULL where there is no such name. */
 const struct gpu_shader *gpu_shader_find(const char *name);
+/** Whether it multiplies cooperative matrices. */
+bool gpu_shader_has_matrices(const struct gpu_shader *shader);
 
 enum gpu_access { GPU_READ = 1, GPU_WRITE = 2, GPU_READ_WRITE = 3 };
 

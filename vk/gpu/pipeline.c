@@ -27,6 +27,17 @@ const struct gpu_shader *gpu_shader_find(const char *name)
     return NULL;
 }
 
+/* A module is a header of five words, then its capabilities: how many words and the opcode, the capability. */
+bool gpu_shader_has_matrices(const struct gpu_shader *shader)
+{
+    enum { HEADER = 5, OP_CAPABILITY = 17, COOPERATIVE_MATRIX_KHR = 6022 };
+    size_t words = shader->size / sizeof(*shader->code);
+    for (size_t i = HEADER; i + 1 < words && (shader->code[i] & 0xffff) == OP_CAPABILITY; i += shader->code[i] >> 16)
+        if (shader->code[i + 1] == COOPERATIVE_MATRIX_KHR)
+            return true;
+    return false;
+}
+
 /* Layouts depend only on the number of bindings: made once. */
 static bool ensure_layout(struct gpu *gpu, uint32_t n, struct segman_error *error)
 {

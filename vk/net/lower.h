@@ -110,7 +110,6 @@ struct lower_pass {
     uint32_t push_size;
     uint32_t groups[3];
     double flops, bytes;
-    bool matrices; /* on cooperative matrices */
 };
 /** Adds a pass in order; false after an error. */
 bool lower_pass(struct lower *l, const struct lower_pass *pass);

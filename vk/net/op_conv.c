@@ -137,7 +137,6 @@ static void specialise(struct lower_pass *pass, const struct conv_variant *v, co
     memcpy(pass->spec + 5, what, sizeof(what));
     memcpy(pass->spec + 13, v->kind == CONV_LANES ? lanes : frags, sizeof(frags));
     pass->n_spec = op_conv_on_matrices(v) ? 19 : 13;
-    pass->matrices = op_conv_on_matrices(v);
     pass->subgroup_size = op_conv_on_matrices(v) ? caps->subgroup_size : 0;
 }
 

@@ -40,11 +40,11 @@ static bool create_pass(struct lower *l, const struct pending *p, struct net_pas
     *out = (struct net_pass){.op = net_ops[node->op].name,
                              .flops = p->pass.flops,
                              .bytes = p->pass.bytes,
-                             .matrices = p->pass.matrices,
                              .groups = {desc.groups[0], desc.groups[1], desc.groups[2]}};
     out->scope = strdup(node->scope);
     const struct gpu_shader *found = gpu_shader_find(shader);
     out->shader = found ? found->name : "";
+    out->matrices = found && gpu_shader_has_matrices(found);
     out->pass = gpu_pass_create(l->program->gpu, &desc, l->error);
     return out->scope && out->pass;
 }
