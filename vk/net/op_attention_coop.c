@@ -6,9 +6,9 @@
  */
 #include <string.h>
 
+#include "../half.h"
 #include "op_attention.h"
 #include "shaders/iface.h"
-#include "vk/half.h"
 
 enum { SIDE = 16 }; /* of a matrix */
 

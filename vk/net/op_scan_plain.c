@@ -14,7 +14,6 @@
  * times as large as x. Where a depthwise convolution makes x (node->front), scan_project does that too and keeps x in the
  * scratch.
  */
-#include "../half.h"
 #include "op_scan.h"
 #include "shaders/iface.h"
 
@@ -73,20 +72,16 @@ static struct gpu_range upload_projection(struct lower *l, const struct node *no
 {
     uint32_t rows = s->rank + 2, width = 16 * s->ranks4;
     const float *from = lower_read(l, node->scope, "x_proj_weight", 3, (const uint64_t[]){4 * rows, s->c, 1});
-    size_t count = (size_t)s->quads * 4 * width;
-    float *to = lower_alloc(l, count * sizeof(*to));
+    size_t bytes = (size_t)s->quads * 4 * width * (lower_f16(l) ? 2 : 4);
+    void *to = lower_alloc(l, bytes);
     if (!from || !to)
         return lower_upload(l, NULL, 0);
     for (uint32_t k = 0; k < 4; k++)
         for (uint32_t i = 0; i < rows; i++)
             for (uint32_t c = 0; c < s->c; c++)
-                to[c * width + k * 4 * s->ranks4 + op_scan_place_in_z(s, i)] = from[(k * rows + i) * s->c + c] * (i == s->rank ? LN_2 : 1);
-    if (!lower_f16(l))
-        return lower_upload(l, to, count * sizeof(*to));
-    uint16_t *half = lower_alloc(l, count * sizeof(*half));
-    for (size_t i = 0; half && i < count; i++)
-        half[i] = half_from_float(to[i]);
-    return lower_upload(l, half, count * sizeof(*half));
+                op_store(to, (size_t)c * width + k * 4 * s->ranks4 + op_scan_place_in_z(s, i),
+                         from[(k * rows + i) * s->c + c] * (i == s->rank ? LN_2 : 1), lower_f16(l));
+    return lower_upload(l, to, bytes);
 }
 
 /* ---- passes ---------------------------------------------------------------------------------- */

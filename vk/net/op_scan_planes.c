@@ -69,12 +69,13 @@ static uint32_t most_invocations(const struct gpu_caps *caps)
 static void choose_planes(struct planes *p)
 {
     p->lines = (uint32_t)align_up(div_up(p->h * p->w, CHUNK), p->caps->subgroup_size);
-    p->channels = div_up(p->c, 4) >= FEW && 8 * p->lines <= most_invocations(p->caps) ? 4 : 2;
+    p->channels = p->quads >= FEW && 8 * p->lines <= most_invocations(p->caps) ? 4 : 2;
 }
 
 static struct planes planes_of(const struct gpu_caps *caps, const struct node *node)
 {
-    struct planes p = {.caps = caps, .c = node->c, .h = node->h, .w = node->w, .rank = div_up(node->c, 16), .quads = div_up(node->c, 4)};
+    const struct scan s = op_scan_sizes(node);
+    struct planes p = {.caps = caps, .c = s.c, .h = s.h, .w = s.w, .rank = s.rank, .quads = s.quads};
     const struct gpu_coop *coop = &caps->coop;
     p.rows = (uint32_t)align_up(4 * p.quads, max_u32(coop->m, coop->k));
     p.rows1 = div_up(p.rank + 2, coop->m);
