@@ -132,26 +132,6 @@ static void test_natten_tiles(void)
     harness_pretend_gpu(false);
 }
 
-/* Cooperative matrices, where the device has them (else natten.comp): a CPU driver takes seconds to compile each. */
-static void matrices(const char *name, struct attention_test t, float scale)
-{
-    struct harness_case c = case_of(name, &t, scale, build_natten, reference_natten);
-    c.f16 = 3e-4;
-    harness_check(&c);
-}
-
-static void test_natten_matrices(void)
-{
-    harness_pretend_gpu(true);
-    matrices("natten, matrices, window 3, 3 heads of 12, 11x19", (struct attention_test){12, 3, 11, 19, .window = 3}, 1.5f);
-    matrices("natten, matrices, window 4, head of 20, 9x17", (struct attention_test){20, 1, 9, 17, .window = 4}, 1.5f);
-    matrices("natten, matrices, window 10, head of 8, 21x22", (struct attention_test){8, 1, 21, 22, .window = 10}, 1.5f);
-    matrices("natten, matrices, window 7, 9 heads of 20, 40x41", (struct attention_test){20, 9, 40, 41, .window = 7}, 1.5f);
-    matrices("natten, matrices, window 11, 4 heads of 36, 65x130", (struct attention_test){36, 4, 65, 130, .window = 11}, 1.5f);
-    matrices("natten, matrices, window 4, large logits", (struct attention_test){20, 1, 9, 17, .window = 4}, 60);
-    harness_pretend_gpu(false);
-}
-
 /* ---- global attention -------------------------------------------------------------------------- */
 
 static tensor build_attention(struct net *n, tensor x, const void *arg)
@@ -242,25 +222,39 @@ static void test_attention_tiles(void)
     harness_pretend_gpu(false);
 }
 
-static void attention_matrices(const char *name, struct attention_test t, float scale)
+/* ---- on cooperative matrices ------------------------------------------------------------------- */
+
+/* Where the device has them (else natten.comp, attention.comp): a CPU driver takes seconds to compile each. */
+static void matrices(const char *name, struct attention_test t, float scale)
 {
-    struct harness_case c = case_of(name, &t, scale, build_attention, reference_attention);
+    struct harness_case c = t.window ? case_of(name, &t, scale, build_natten, reference_natten)
+                                     : case_of(name, &t, scale, build_attention, reference_attention);
     c.f16 = 3e-4;
     harness_check(&c);
 }
 
-/* As for natten: where the device has them. */
+static void test_natten_matrices(void)
+{
+    harness_pretend_gpu(true);
+    matrices("natten, matrices, window 3, 3 heads of 12, 11x19", (struct attention_test){12, 3, 11, 19, .window = 3}, 1.5f);
+    matrices("natten, matrices, window 4, head of 20, 9x17", (struct attention_test){20, 1, 9, 17, .window = 4}, 1.5f);
+    matrices("natten, matrices, window 10, head of 8, 21x22", (struct attention_test){8, 1, 21, 22, .window = 10}, 1.5f);
+    matrices("natten, matrices, window 7, 9 heads of 20, 40x41", (struct attention_test){20, 9, 40, 41, .window = 7}, 1.5f);
+    matrices("natten, matrices, window 11, 4 heads of 36, 65x130", (struct attention_test){36, 4, 65, 130, .window = 11}, 1.5f);
+    matrices("natten, matrices, window 4, large logits", (struct attention_test){20, 1, 9, 17, .window = 4}, 60);
+    harness_pretend_gpu(false);
+}
+
 static void test_attention_matrices(void)
 {
     harness_pretend_gpu(true);
-    attention_matrices("attention, matrices, head of 24, 7x7: bias as it is", (struct attention_test){24, 1, 7, 7, .side = 7}, 1.5f);
-    attention_matrices("attention, matrices, 2 heads of 28, 9x13", (struct attention_test){28, 2, 9, 13, .side = 7}, 1.5f);
-    attention_matrices("attention, matrices, head of 36, 5x5: bias shrinks", (struct attention_test){36, 1, 5, 5, .side = 7}, 1.5f);
-    attention_matrices("attention, matrices, 2 heads of 24, 16x8: bias at an eighth", (struct attention_test){24, 2, 16, 8, .side = 4},
-                       1.5f);
-    attention_matrices("attention, matrices, head of 32, 16x16: bias as it is", (struct attention_test){32, 1, 16, 16, .side = 16}, 1.5f);
-    attention_matrices("attention, matrices, 32 queries a workgroup", (struct attention_test){4, 57, 13, 20, .side = 3}, 1.5f);
-    attention_matrices("attention, matrices, large logits", (struct attention_test){28, 1, 9, 10, .side = 7}, 60);
+    matrices("attention, matrices, head of 24, 7x7: bias as it is", (struct attention_test){24, 1, 7, 7, .side = 7}, 1.5f);
+    matrices("attention, matrices, 2 heads of 28, 9x13", (struct attention_test){28, 2, 9, 13, .side = 7}, 1.5f);
+    matrices("attention, matrices, head of 36, 5x5: bias shrinks", (struct attention_test){36, 1, 5, 5, .side = 7}, 1.5f);
+    matrices("attention, matrices, 2 heads of 24, 16x8: bias at an eighth", (struct attention_test){24, 2, 16, 8, .side = 4}, 1.5f);
+    matrices("attention, matrices, head of 32, 16x16: bias as it is", (struct attention_test){32, 1, 16, 16, .side = 16}, 1.5f);
+    matrices("attention, matrices, 32 queries a workgroup", (struct attention_test){4, 57, 13, 20, .side = 3}, 1.5f);
+    matrices("attention, matrices, large logits", (struct attention_test){28, 1, 9, 10, .side = 7}, 60);
     added("attention, matrices, sum, 3 heads of 12, 7x9", (struct attention_test){12, 3, 7, 9, .side = 7}, false);
     harness_pretend_gpu(false);
 }

@@ -137,21 +137,22 @@ static void reference(const float *input, float *out, const void *arg)
         free(m[i].v);
 }
 
+/* In half precision; the rest is the caller's. */
+static struct harness_case case_of(const char *name, const struct mix_test *t)
+{
+    return (struct harness_case){
+        .name = name, .c = t->c, .h = t->h, .w = t->w, .build = build, .reference = reference, .arg = t, .f16 = 2e-3};
+}
+
 static void check(const char *name, struct mix_test t)
 {
     char text[128];
     for (int no_fuse = 0; no_fuse < 2; no_fuse++) {
         snprintf(text, sizeof(text), "%s%s", name, no_fuse ? ", as built" : "");
-        harness_check(&(struct harness_case){.name = text,
-                                             .c = t.c,
-                                             .h = t.h,
-                                             .w = t.w,
-                                             .build = build,
-                                             .reference = reference,
-                                             .arg = &t,
-                                             .f32 = 1e-6,
-                                             .f16 = 2e-3,
-                                             .no_fuse = no_fuse});
+        struct harness_case c = case_of(text, &t);
+        c.f32 = 1e-6;
+        c.no_fuse = no_fuse;
+        harness_check(&c);
     }
 }
 
@@ -176,16 +177,11 @@ static void test_variants(void)
     const struct mix_test t = {16, 9, 17, 24, 40, .own = true, .act = NET_ACT_RELU};
     harness_pretend_gpu(true);
     for (uint32_t row = 1; row <= op_conv_variants(); row++)
-        if (op_conv_has_variant(gpu_caps(harness_gpu()), row))
-            harness_check(&(struct harness_case){.name = "mix, 9x17",
-                                                 .c = t.c,
-                                                 .h = t.h,
-                                                 .w = t.w,
-                                                 .build = build,
-                                                 .reference = reference,
-                                                 .arg = &t,
-                                                 .f16 = 2e-3,
-                                                 .conv_variant = row});
+        if (op_conv_has_variant(gpu_caps(harness_gpu()), row)) {
+            struct harness_case c = case_of("mix, 9x17", &t);
+            c.conv_variant = row;
+            harness_check(&c);
+        }
     harness_pretend_gpu(false);
 }
 

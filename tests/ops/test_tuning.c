@@ -186,9 +186,27 @@ static void test_peak(void)
     CU_ASSERT(peak.pass_seconds > 1e-8 && peak.pass_seconds < 1e-2);
 }
 
-static CU_TestInfo tests[] = {{"names", test_names},       {"file", test_file},       {"damaged file", test_damaged},
-                              {"measured", test_measured}, {"stopped", test_stopped}, {"used", test_used},
-                              {"peak", test_peak},         CU_TEST_INFO_NULL};
+static void test_peak_without_timers(void)
+{
+    struct gpu_caps *caps = (struct gpu_caps *)gpu_caps(harness_gpu());
+    const bool own = caps->timestamps;
+    struct segman_error error = {0};
+    struct segman_peak peak;
+    caps->timestamps = false;
+    CU_ASSERT(!gpu_peak_measure(harness_gpu(), &peak, &error));
+    CU_ASSERT_EQUAL(error.status, SEGMAN_ERROR_UNSUPPORTED);
+    caps->timestamps = own;
+}
+
+static CU_TestInfo tests[] = {{"names", test_names},
+                              {"file", test_file},
+                              {"damaged file", test_damaged},
+                              {"measured", test_measured},
+                              {"stopped", test_stopped},
+                              {"used", test_used},
+                              {"peak", test_peak},
+                              {"peak without timers", test_peak_without_timers},
+                              CU_TEST_INFO_NULL};
 
 int main(int argc, char **argv)
 {
