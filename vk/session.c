@@ -3,6 +3,7 @@
  * A session: the lowered network and the frame program, recorded once into the command lists of each slot.
  * Slots are used in turn; four counters tell what each one does:
  *   released <= waited <= submitted <= released + slots
+ * Slots of one track run one after the other, those of different tracks at once: slot i is slot i / n_tracks of track i % n_tracks.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -13,16 +14,22 @@
 #include "net/tuning.h"
 #include "session.h"
 
-#define DEFAULT_SLOTS   2
+#define DEFAULT_SLOTS   2                /* of a track */
 #define GPU_PATIENCE_NS 60000000000ull   /* a frame that takes longer on a GPU will not come */
 #define CPU_PATIENCE_NS 3600000000000ull /* a CPU driver may need minutes */
+
+/* The memory that a frame goes through, and what runs on it. */
+struct track {
+    struct net_program *net; /* the first one's, or a copy */
+    struct frame_program *frame;
+};
 
 struct segman_session {
     struct segman_model *model;
     struct gpu *gpu;
     struct segman_session_params params; /* taps is not kept */
-    struct net_program *net;
-    struct frame_program *frame;
+    struct track track[SEGMAN_MAX_SLOTS];
+    uint32_t n_tracks;
     struct slot_lists lists[SEGMAN_MAX_SLOTS];
     struct gpu_commands *preview[SEGMAN_MAX_SLOTS]; /* with params.present: the picture alone */
     bool beside[GPU_QUEUES];                        /* which parts of a frame are lists of their own */
@@ -34,6 +41,17 @@ struct segman_session {
     bool listing; /* while slot 0 is recorded the first time */
     bool out_of_memory;
 };
+
+static const struct track *track_of(const struct segman_session *s, uint32_t slot)
+{
+    return &s->track[slot % s->n_tracks];
+}
+
+/* Its number in its track. */
+static uint32_t own_slot(const struct segman_session *s, uint32_t slot)
+{
+    return slot / s->n_tracks;
+}
 
 /* ---- checks ------------------------------------------------------------------------------------ */
 
@@ -79,9 +97,26 @@ static bool build_network(struct segman_session *s, const struct segman_session_
                                               .taps = p->taps,
                                               .n_taps = p->n_taps,
                                               .tuning = s->model->context->tuning};
-    s->net = net_program_create(s->gpu, n, &params, error);
+    s->track[0].net = net_program_create(s->gpu, n, &params, error);
     net_destroy(n);
-    return s->net != NULL;
+    for (uint32_t i = 1; s->track[0].net && i < s->n_tracks; i++)
+        if (!(s->track[i].net = net_program_copy(s->track[0].net, error)))
+            return false;
+    return s->track[0].net != NULL;
+}
+
+/* A presenter draws on the first main queue; a frame that looks at the one before comes after it. */
+static void choose_tracks(struct segman_session *s)
+{
+    const uint32_t slots = s->params.slots ? s->params.slots : SEGMAN_MAX_SLOTS;
+    const bool one = s->params.present || s->params.smooth > 0 || s->params.skip_still || !s->params.parallel;
+    s->n_tracks = one ? 1 : s->params.parallel;
+    if (s->n_tracks > gpu_caps(s->gpu)->parallel)
+        s->n_tracks = gpu_caps(s->gpu)->parallel;
+    if (s->n_tracks > slots)
+        s->n_tracks = slots;
+    if (!s->params.slots)
+        s->params.slots = DEFAULT_SLOTS * s->n_tracks < SEGMAN_MAX_SLOTS ? DEFAULT_SLOTS * s->n_tracks : SEGMAN_MAX_SLOTS;
 }
 
 /*
@@ -97,6 +132,17 @@ static void choose_queues(struct segman_session *s)
 }
 
 static void on_recorded(void *user, struct gpu_commands *commands, const struct net_pass *pass, bool barrier);
+
+static bool build_frame_program(struct segman_session *s, uint32_t number, const struct frame_params *shared, struct segman_error *error)
+{
+    struct track *track = &s->track[number];
+    struct frame_params params = *shared;
+    params.input = net_program_input(track->net);
+    params.logits = net_program_output(track->net);
+    params.slots = (s->params.slots - number + s->n_tracks - 1) / s->n_tracks;
+    track->frame = frame_program_create(s->gpu, &params, error);
+    return track->frame != NULL;
+}
 
 static bool build_frames(struct segman_session *s, uint32_t crop_w, uint32_t crop_h, struct segman_error *error)
 {
@@ -116,23 +162,22 @@ static bool build_frames(struct segman_session *s, uint32_t crop_w, uint32_t cro
                                         .view_format = p->view_format,
                                         .net_width = p->net_width,
                                         .net_height = p->net_height,
-                                        .input = net_program_input(s->net),
-                                        .logits = net_program_output(s->net),
                                         .crops = p->crop ? crops : NULL,
                                         .n_crops = n,
-                                        .slots = p->slots,
                                         .confidence = p->confidence,
                                         .smooth = p->smooth,
                                         .skip_still = p->skip_still,
                                         .still_threshold = p->still_threshold,
-                                        .net_passes = (uint32_t)net_program_passes(s->net, &pass),
+                                        .net_passes = (uint32_t)net_program_passes(s->track[0].net, &pass),
                                         .keep = p->present,
                                         .own_uploads = s->beside[GPU_QUEUE_UPLOAD],
                                         .own_read_backs = s->beside[GPU_QUEUE_READBACK],
                                         .recorded = on_recorded,
                                         .user = s};
-    s->frame = frame_program_create(s->gpu, &params, error);
-    return s->frame != NULL;
+    for (uint32_t i = 0; i < s->n_tracks; i++)
+        if (!build_frame_program(s, i, &params, error))
+            return false;
+    return true;
 }
 
 /* ---- recording --------------------------------------------------------------------------------- */
@@ -164,34 +209,38 @@ static void on_recorded(void *user, struct gpu_commands *commands, const struct 
                                                        .groups = {pass->groups[0], pass->groups[1], pass->groups[2]}};
 }
 
-static void record_network(struct segman_session *s, struct gpu_commands *commands)
+static void record_network(struct segman_session *s, const struct net_program *net, struct gpu_commands *commands)
 {
     const struct net_pass *pass;
-    size_t n = net_program_passes(s->net, &pass);
+    size_t n = net_program_passes(net, &pass);
     for (size_t i = 0; i < n; i++)
         on_recorded(s, commands, &pass[i], gpu_commands_pass(commands, pass[i].pass));
 }
 
 static void record_upload(void *user, uint32_t slot, struct gpu_commands *c)
 {
-    frame_record_upload(((struct segman_session *)user)->frame, slot, c);
+    const struct segman_session *s = user;
+    frame_record_upload(track_of(s, slot)->frame, own_slot(s, slot), c);
 }
 
 static void record_frame(void *user, uint32_t slot, struct gpu_commands *c)
 {
     struct segman_session *s = user;
-    frame_record_decision(s->frame, slot, c);
-    for (uint32_t crop = 0; crop < frame_program_crops(s->frame); crop++) {
-        frame_record_input(s->frame, slot, c, crop);
-        record_network(s, c);
-        frame_record_crop(s->frame, slot, c, crop);
+    const struct track *track = track_of(s, slot);
+    const uint32_t own = own_slot(s, slot);
+    frame_record_decision(track->frame, own, c);
+    for (uint32_t crop = 0; crop < frame_program_crops(track->frame); crop++) {
+        frame_record_input(track->frame, own, c, crop);
+        record_network(s, track->net, c);
+        frame_record_crop(track->frame, own, c, crop);
     }
-    frame_record_output(s->frame, slot, c);
+    frame_record_output(track->frame, own, c);
 }
 
 static void record_read_back(void *user, uint32_t slot, struct gpu_commands *c)
 {
-    frame_record_read_back(((struct segman_session *)user)->frame, slot, c);
+    const struct segman_session *s = user;
+    frame_record_read_back(track_of(s, slot)->frame, own_slot(s, slot), c);
 }
 
 static bool record_slot(struct segman_session *s, uint32_t slot, struct segman_error *error)
@@ -214,10 +263,10 @@ static bool record_all(struct segman_session *s, struct segman_error *error)
 static bool create_commands(struct segman_session *s, struct segman_error *error)
 {
     const struct net_pass *pass;
-    size_t per_crop = net_program_passes(s->net, &pass) + 8;
-    uint32_t timers = s->params.profile ? (uint32_t)(per_crop * frame_program_crops(s->frame)) + 16 : 0;
+    size_t per_crop = net_program_passes(s->track[0].net, &pass) + 8;
+    uint32_t timers = s->params.profile ? (uint32_t)(per_crop * frame_program_crops(s->track[0].frame)) + 16 : 0;
     for (uint32_t i = 0; i < s->params.slots; i++)
-        if (!slot_lists_create(&s->lists[i], s->gpu, s->beside, timers, error))
+        if (!slot_lists_create(&s->lists[i], s->gpu, s->beside, i % s->n_tracks, timers, error))
             return false;
     return true;
 }
@@ -228,7 +277,7 @@ static bool create_previews(struct segman_session *s, struct segman_error *error
         s->preview[i] = gpu_commands_create(s->gpu, 0, error);
         if (!s->preview[i] || !gpu_commands_begin(s->preview[i], error))
             return false;
-        frame_record_source(s->frame, i, s->preview[i]);
+        frame_record_source(track_of(s, i)->frame, own_slot(s, i), s->preview[i]);
         if (!gpu_commands_end(s->preview[i], error))
             return false;
     }
@@ -253,8 +302,7 @@ struct segman_session *segman_session_create(struct segman_model *model, const s
     s->gpu = model->context->gpu;
     s->params = *params;
     s->params.taps = NULL;
-    if (!s->params.slots)
-        s->params.slots = DEFAULT_SLOTS;
+    choose_tracks(s);
     if (s->params.precision == SEGMAN_PRECISION_AUTO)
         s->params.precision = SEGMAN_PRECISION_F16;
     uint32_t w = params->crop && params->crop < params->net_width ? params->crop : params->net_width;
@@ -313,8 +361,10 @@ void segman_session_destroy(struct segman_session *s)
         slot_lists_destroy(&s->lists[i]);
         gpu_commands_destroy(s->preview[i]);
     }
-    frame_program_destroy(s->frame);
-    net_program_destroy(s->net);
+    for (uint32_t i = s->n_tracks; i-- > 0;) {
+        frame_program_destroy(s->track[i].frame);
+        net_program_destroy(s->track[i].net);
+    }
     free(s->pass);
     free(s);
 }
@@ -323,29 +373,36 @@ void segman_session_destroy(struct segman_session *s)
 
 void segman_session_set_style(struct segman_session *s, const struct segman_style *style)
 {
-    frame_set_style(s->frame, style);
+    for (uint32_t i = 0; i < s->n_tracks; i++)
+        frame_set_style(s->track[i].frame, style);
 }
 
 bool segman_session_set_overlay(struct segman_session *s, const struct segman_overlay *overlay, struct segman_error *error)
 {
-    bool record_again = false;
-    if (frame_overlay_grows(s->frame, overlay) && !wait_idle(s, error))
+    bool record_again = false, good = true;
+    if (frame_overlay_grows(s->track[0].frame, overlay) && !wait_idle(s, error))
         return false;
-    if (!frame_set_overlay(s->frame, overlay, &record_again, error))
-        return false;
-    return !record_again || record_all(s, error);
+    for (uint32_t i = 0; good && i < s->n_tracks; i++) {
+        bool again = false;
+        good = frame_overlay_reserve(s->track[i].frame, overlay, &again, error);
+        record_again |= again;
+    }
+    for (uint32_t i = 0; good && i < s->n_tracks; i++)
+        frame_set_overlay(s->track[i].frame, overlay);
+    return (!record_again || record_all(s, error)) && good; /* what grew before a failure has other passes too */
 }
 
 void segman_session_reset_history(struct segman_session *s)
 {
-    frame_reset_history(s->frame);
+    frame_reset_history(s->track[0].frame); /* with more tracks there is none */
 }
 
 bool segman_session_begin(struct segman_session *s, struct segman_planes *planes, struct segman_error *error)
 {
     if (s->submitted - s->released >= s->params.slots)
         return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "All %u slots are in use: wait for a frame and release it first", s->params.slots);
-    *planes = frame_planes(s->frame, (uint32_t)(s->submitted % s->params.slots));
+    uint32_t slot = (uint32_t)(s->submitted % s->params.slots);
+    *planes = frame_planes(track_of(s, slot)->frame, own_slot(s, slot));
     return true;
 }
 
@@ -363,7 +420,7 @@ bool segman_session_submit(struct segman_session *s, uint64_t user, struct segma
     uint32_t slot = (uint32_t)(s->submitted % s->params.slots);
     if (s->submitted - s->released >= s->params.slots)
         return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "A frame must be begun before it is submitted");
-    frame_prepare(s->frame, slot);
+    frame_prepare(track_of(s, slot)->frame, own_slot(s, slot));
     if (!slot_lists_submit(&s->lists[slot], patience(s), error))
         return false;
     s->user[slot] = user;
@@ -382,7 +439,7 @@ bool segman_session_wait(struct segman_session *s, uint64_t timeout_ns, struct s
     s->waited++;
     s->last_slot = slot;
     *result = (struct segman_result){.user = s->user[slot], .slot = slot};
-    frame_result(s->frame, slot, result);
+    frame_result(track_of(s, slot)->frame, own_slot(s, slot), result);
     result->gpu_ms = slot_lists_time(lists, GPU_QUEUE_MAIN);
     result->upload_ms = slot_lists_time(lists, GPU_QUEUE_UPLOAD);
     result->read_back_ms = slot_lists_time(lists, GPU_QUEUE_READBACK);
@@ -402,12 +459,17 @@ uint32_t segman_session_in_flight(const struct segman_session *s)
 
 const struct frame_program *session_frames(const struct segman_session *s)
 {
-    return s->params.present ? s->frame : NULL;
+    return s->params.present ? s->track[0].frame : NULL;
 }
 
 uint32_t session_slots(const struct segman_session *s)
 {
     return s->params.slots;
+}
+
+uint32_t segman_session_parallel(const struct segman_session *s)
+{
+    return s->n_tracks;
 }
 
 enum segman_precision segman_session_precision(const struct segman_session *s)
@@ -420,7 +482,7 @@ enum segman_precision segman_session_precision(const struct segman_session *s)
 bool segman_session_tap(struct segman_session *s, const char *name, uint32_t shape[3], float **data, struct segman_error *error)
 {
     struct net_memory m;
-    if (!net_program_tap(s->net, name, &m))
+    if (!net_program_tap(track_of(s, s->last_slot)->net, name, &m))
         return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "The tensor '%s' was not kept: name it in the session's taps", name);
     *data = net_memory_read(s->gpu, &m, error);
     shape[0] = m.c;
@@ -445,11 +507,15 @@ bool segman_session_pass(const struct segman_session *s, size_t i, struct segman
 
 void segman_session_memory(const struct segman_session *s, struct segman_memory_info *info)
 {
-    *info = (struct segman_memory_info){.frames = frame_program_memory(s->frame)};
-    net_program_memory(s->net, info);
+    *info = (struct segman_memory_info){0};
+    net_program_memory(s->track[0].net, info);
+    info->arena *= s->n_tracks;
+    info->arena_naive *= s->n_tracks;
+    for (uint32_t i = 0; i < s->n_tracks; i++)
+        info->frames += frame_program_memory(s->track[i].frame);
 }
 
 void segman_session_print_plan(const struct segman_session *s, FILE *out)
 {
-    net_program_print_plan(s->net, out);
+    net_program_print_plan(s->track[0].net, out);
 }

@@ -166,41 +166,91 @@ struct net_program *net_program_create(struct gpu *gpu, struct net *n, const str
     return p;
 }
 
+static bool copy_passes(struct net_program *p, struct segman_error *error)
+{
+    const struct net_program *from = p->original;
+    p->pass = calloc(from->n_passes ? from->n_passes : 1, sizeof(*p->pass));
+    if (!p->pass)
+        return segman_fail(error, SEGMAN_ERROR_MEMORY, "Out of memory");
+    for (; p->n_passes < from->n_passes; p->n_passes++) {
+        struct net_pass *pass = &p->pass[p->n_passes];
+        *pass = from->pass[p->n_passes];
+        pass->pass = gpu_pass_copy(p->gpu, pass->pass, &from->arena, &p->arena, error);
+        if (!pass->pass)
+            return false;
+    }
+    return true;
+}
+
+struct net_program *net_program_copy(const struct net_program *program, struct segman_error *error)
+{
+    struct net_program *p = calloc(1, sizeof(*p));
+    if (!p) {
+        segman_fail(error, SEGMAN_ERROR_MEMORY, "Out of memory");
+        return NULL;
+    }
+    p->gpu = program->gpu;
+    p->original = program;
+    if (gpu_buffer_init(p->gpu, &p->arena, program->arena.size, GPU_MEMORY_DEVICE, error) && copy_passes(p, error))
+        return p;
+    net_program_destroy(p);
+    return NULL;
+}
+
+static void destroy_own(struct net_program *p)
+{
+    for (size_t i = 0; i < p->n_passes; i++)
+        free((char *)p->pass[i].scope);
+    for (size_t i = 0; i < p->n_names; i++)
+        free(p->name[i].name);
+    gpu_buffer_finish(p->gpu, &p->weights);
+    plan_finish(&p->plan);
+    free(p->name);
+    free(p->pinned);
+}
+
 void net_program_destroy(struct net_program *p)
 {
     if (!p)
         return;
-    for (size_t i = 0; i < p->n_passes; i++) {
+    for (size_t i = 0; i < p->n_passes; i++)
         gpu_pass_destroy(p->gpu, p->pass[i].pass);
-        free((char *)p->pass[i].scope);
-    }
-    for (size_t i = 0; i < p->n_names; i++)
-        free(p->name[i].name);
     gpu_buffer_finish(p->gpu, &p->arena);
-    gpu_buffer_finish(p->gpu, &p->weights);
-    plan_finish(&p->plan);
+    if (!p->original)
+        destroy_own(p);
     free(p->pass);
-    free(p->name);
-    free(p->pinned);
     free(p);
+}
+
+static const struct net_program *original(const struct net_program *p)
+{
+    return p->original ? p->original : p;
+}
+
+static struct net_memory memory_of(const struct net_program *p, int32_t id)
+{
+    struct net_memory m = original(p)->plan.memory[id];
+    m.range.buffer = &p->arena;
+    return m;
 }
 
 struct net_memory net_program_input(const struct net_program *p)
 {
-    return p->plan.memory[p->input];
+    return memory_of(p, original(p)->input);
 }
 
 struct net_memory net_program_output(const struct net_program *p)
 {
-    return p->plan.memory[p->output];
+    return memory_of(p, original(p)->output);
 }
 
 bool net_program_tap(const struct net_program *p, const char *name, struct net_memory *memory)
 {
-    for (size_t i = p->n_names; i-- > 0;)
-        if (!strcmp(p->name[i].name, name)) {
-            *memory = p->plan.memory[p->name[i].id];
-            return p->pinned[p->name[i].id];
+    const struct net_program *from = original(p);
+    for (size_t i = from->n_names; i-- > 0;)
+        if (!strcmp(from->name[i].name, name)) {
+            *memory = memory_of(p, from->name[i].id);
+            return from->pinned[from->name[i].id];
         }
     return false;
 }
