@@ -59,7 +59,7 @@ static bool make_legend(struct app_loop *loop)
     return true;
 }
 
-/* More networks at once than were asked for are no reason to fail for want of memory. */
+/* Networks at once that nobody asked for are no reason to fail for want of memory. */
 static bool open_session(struct app_loop *loop, struct segman_error *error)
 {
     struct segman_session_params *params = &loop->session_params;
@@ -123,7 +123,10 @@ struct app_loop *app_loop_create(const struct app_loop_params *params, struct se
 {
     struct app_loop *loop = g_new0(struct app_loop, 1);
     const struct pipe_source_info *info = pipe_source_info(params->source);
+    struct segman_error scratch;
 
+    if (!error)
+        error = &scratch;
     loop->params = *params;
     loop->params.legend = params->legend && params->view != SEGMAN_VIEW_NONE;
     loop->stills = info->kind == PIPE_KIND_IMAGE || info->kind == PIPE_KIND_IMAGES;
