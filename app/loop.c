@@ -95,7 +95,8 @@ static bool make_session(struct app_loop *loop, const struct segman_frame_format
         app_engine_temporal(loop->params.options, &loop->session_params);
     if (!open_session(loop, error))
         return false;
-    loop->flight = loop->live ? LIVE_FLIGHT : segman_session_parallel(loop->session) > 1 ? loop->session_params.slots : SLOTS;
+    loop->report.parallel = segman_session_parallel(loop->session);
+    loop->flight = loop->live ? LIVE_FLIGHT : loop->report.parallel > 1 ? loop->session_params.slots : SLOTS;
     loop->precision = segman_session_precision(loop->session);
     return !loop->params.legend || make_legend(loop);
 }
