@@ -123,6 +123,7 @@ struct net_op_impl {
     bool (*lower)(struct lower *l, const struct node *node);
     /** Steps that its passes take (order.c), one each; those beyond share the last. 0: what it has to do is done where its inputs are. */
     uint32_t steps;
+    uint32_t residual_step; /* so many steps later it reads its residual, which may be made beside its first passes */
 };
 extern const struct net_op_impl net_ops[OP_COUNT];
 

@@ -19,9 +19,11 @@ static uint32_t ready(const struct net *n, int32_t id)
 
 static uint32_t first_step(const struct net *n, const struct node *node)
 {
-    uint32_t step = 0;
-    FOR_EACH_INPUT(node, id)
-    step = max_u32(step, ready(n, id));
+    uint32_t step = 0, late = net_ops[node->op].residual_step;
+    for (uint32_t i = 0; i < node->n_in; i++)
+        step = max_u32(step, ready(n, node->in[i]));
+    if (node->residual && ready(n, node->residual) > step + late)
+        step = ready(n, node->residual) - late;
     return node->op == OP_ALSO ? ready(n, node->maker) : step;
 }
 
