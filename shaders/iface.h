@@ -95,7 +95,6 @@ struct scan_steps_push {
     uint x_stride, x_offset;
 };
 struct scan_planes_push {
-    uint pixels, w, h;
     uint rows;  /* planes of u in one order: channels, with zeros */
     uint width; /* channels of a vector */
     uint y_stride, y_offset;

@@ -209,13 +209,13 @@ static bool scan(struct lower *l, const struct node *node, const struct planes *
 {
     struct gpu_range vectors = op_scan_vectors(l, node);
     uint32_t pixels = p->h * p->w;
-    const struct scan_planes_push push = {pixels, p->w, p->h, p->rows, 4 * p->quads, y->stride4, y->offset4};
+    const struct scan_planes_push push = {p->rows, 4 * p->quads, y->stride4, y->offset4};
     return lower_pass(l, &(struct lower_pass){
                              .shader = "scan_planes",
                              .binding = {{planes, GPU_READ}, {vectors, GPU_READ}, {y->range, GPU_WRITE}},
                              .n_bindings = 3,
-                             .spec = {2 * p->lines * p->channels, p->lines, p->channels, p->caps->subgroup_size, p->caps->coop.n,
-                                      p->lines * CHUNK != pixels, pool_of(p)},
+                             .spec = {2 * p->lines * p->channels, p->lines, p->channels, p->caps->subgroup_size, p->caps->coop.n, p->w,
+                                      p->h},
                              .n_spec = 7,
                              .subgroup_size = p->caps->subgroup_size,
                              .push = &push,
