@@ -111,6 +111,16 @@ struct scan_sum_push {
     uint y_stride, y_offset, r_stride, r_offset;
     float eps;
 };
+struct scan_proj_push {
+    uint pixels, w, h;
+    uint chunks;     /* of a sequence, as above */
+    uint nq;         /* quads of a row of the weights */
+    uint n_store;    /* quads written a pixel */
+    uint bias, norm; /* octs of the weights' buffer at which they begin */
+    uint x_stride, x_offset, base_stride, base_offset;
+    uint y_stride, y_offset, r_stride, r_offset;
+    float eps;
+};
 struct scan_tile_push { /* scan_local.comp, scan_output.comp */
     uint h, w, quads;
     uint pad;   /* quads written a pixel, those from `quads` on as zeros */

@@ -12,14 +12,14 @@
 
 /* Sizes of the product in the chosen variant's units. */
 struct shape {
-    uint32_t m, kernel, c; /* c: input channels */
-    uint32_t cq, kq, nq;   /* quads: of input channels, of k, of a row of W (whole tiles) */
-    uint32_t rows, run;    /* of W: k in whole tiles; channels that lie together, the tile's or all */
-    const struct gpu_deal *deal;
-    uint32_t lanes, piece; /* with a deal: of a subgroup; channels that an invocation finishes together */
-    size_t weights;        /* quads of W */
-    size_t turns;          /* bytes of the rotary table */
-    size_t blob;           /* bytes with the parameters and the table behind */
+    uint32_t m, kernel, c;       /* c: input channels */
+    uint32_t cq, kq, nq;         /* quads: of input channels, of k, of a row of W (whole tiles) */
+    uint32_t rows, run;          /* of W: k in whole tiles; channels that lie together, the tile's or all */
+    const struct gpu_caps *deal; /* of conv_lanes: the device that deals out matrices */
+    uint32_t piece;              /* with it: channels that an invocation finishes together */
+    size_t weights;              /* quads of W */
+    size_t turns;                /* bytes of the rotary table */
+    size_t blob;                 /* bytes with the parameters and the table behind */
 };
 
 static struct shape shape_of(const struct node *node, const struct conv_variant *v, const struct conv_tile *t, const struct conv_job *j)
@@ -28,10 +28,9 @@ static struct shape shape_of(const struct node *node, const struct conv_variant 
     if (op_conv_on_matrices(v))
         s.cq = (uint32_t)align_up(s.cq, 2);
     s.kq = s.cq * s.kernel * s.kernel;
-    s.deal = v->kind == CONV_LANES ? &j->caps->coop.deal : NULL;
-    s.lanes = j->caps->subgroup_size;
+    s.deal = v->kind == CONV_LANES ? j->caps : NULL;
     s.piece = s.deal ? op_conv_piece(v, j->caps) : 0;
-    uint32_t whole = s.deal ? s.deal->row_lanes * s.piece / 4 : t->nq;
+    uint32_t whole = s.deal ? s.deal->coop.deal.row_lanes * s.piece / 4 : t->nq;
     s.nq = div_up(j->nq, whole) * whole;
     s.rows = (uint32_t)align_up(s.kq, t->kq) * 4;
     s.run = 4 * (v->kind == CONV_MATRIX ? t->nq : s.nq);
@@ -48,24 +47,21 @@ static const float *read_weights(struct lower *l, const struct node *node, const
     return lower_read(l, node->scope, "weight", node->linear ? 2 : 4, node->unshuffle ? unshuffled : shape);
 }
 
-/*
- * Of output o and row k in W as conv_lanes reads it: [out / 16][k / 16][oct][invocation][8]. An oct of x spans 8 / e matrices, a
- * piece of y piece / e: e elements of each, in the columns that the invocation has.
- */
-static size_t dealt(const struct shape *s, uint32_t o, uint32_t k)
+/* An oct of x spans 8 / e matrices, a piece of y piece / e: e elements of each, in the columns that the invocation has. */
+size_t op_conv_dealt(const struct gpu_caps *caps, uint32_t piece, uint32_t rows, uint32_t o, uint32_t k)
 {
-    const struct gpu_deal *d = s->deal;
-    uint32_t e = 16 / d->row_lanes, deep = 8 * d->row_lanes, wide = s->piece * d->row_lanes;
-    uint32_t row = d->column[k % deep / 8 * e + k % e], column = d->column[o % wide / s->piece * e + o % e];
-    uint32_t km = k / deep * (8 / e) + k % 8 / e, nm = o / wide * (s->piece / e) + o % s->piece / e;
-    uint32_t at = d->b[row * 16 + column], length = 256 / s->lanes, lane = at / length, i = at % length;
-    return ((size_t)nm * (s->rows / 16) + km) * 256 + (i / 8 * s->lanes + lane) * 8 + i % 8;
+    const struct gpu_deal *d = &caps->coop.deal;
+    uint32_t e = 16 / d->row_lanes, deep = 8 * d->row_lanes, wide = piece * d->row_lanes;
+    uint32_t row = d->column[k % deep / 8 * e + k % e], column = d->column[o % wide / piece * e + o % e];
+    uint32_t km = k / deep * (8 / e) + k % 8 / e, nm = o / wide * (piece / e) + o % piece / e;
+    uint32_t lanes = caps->subgroup_size, at = d->b[row * 16 + column], length = 256 / lanes, lane = at / length, i = at % length;
+    return ((size_t)nm * (rows / 16) + km) * 256 + (i / 8 * lanes + lane) * 8 + i % 8;
 }
 
 /* Number of a weight: in W by rows, whole runs of outputs. */
 static size_t place(const struct shape *s, uint32_t o, uint32_t k)
 {
-    return s->deal ? dealt(s, o, k) : ((size_t)(o / s->run) * s->rows + k) * s->run + o % s->run;
+    return s->deal ? op_conv_dealt(s->deal, s->piece, s->rows, o, k) : ((size_t)(o / s->run) * s->rows + k) * s->run + o % s->run;
 }
 
 /*

@@ -7,6 +7,8 @@
  *   op_scan_chunks.c  a larger one, up to a size: three passes over chunks
  *   op_scan_plain.c   all others: two passes for a small map, four or five over tiles for a large one
  *
+ * op_scan_proj.c is what follows: the layer norm, a residual and a convolution in one pass, where node->proj is set.
+ *
  * All cut sequences into chunks, scan these from zero, and join them: a stretch of pixels takes a state h to product * h + state.
  * Here are the choice, and the parameters and the pass that several ways share.
  */
@@ -51,10 +53,16 @@ static uint64_t scan_scratch(const struct node *node, const struct net_memory *x
     return op_scan_plain_scratch(node, target->f16);
 }
 
+/* Whole octs a pixel: op_scan_proj_lower reads them. */
+static uint64_t result_size(const struct scan *s, bool f16)
+{
+    return (uint64_t)s->h * s->w * align_up(s->quads, 2) * (f16 ? 8 : 16);
+}
+
 uint64_t op_scan_scratch(const struct node *node, const struct net_memory *in, const struct net_target *target)
 {
     const struct scan s = op_scan_sizes(node);
-    return scan_scratch(node, &in[0], target) + (node->layer_norm ? op_scan_tensor_size(&s, target->f16) : 0);
+    return scan_scratch(node, &in[0], target) + (node->layer_norm ? result_size(&s, target->f16) : 0);
 }
 
 /* Where the scan's own result goes: with a layer norm behind it, to the scratch. */
@@ -65,11 +73,12 @@ static struct net_memory scan_result(const struct lower *l, const struct node *n
     const struct scan s = op_scan_sizes(node);
     const struct net_memory x = lower_input(l, 0);
     uint64_t at = scan_scratch(node, &x, lower_target(l));
-    return (struct net_memory){.range = lower_scratch(l, at, op_scan_tensor_size(&s, lower_f16(l))),
+    return (struct net_memory){.range = lower_scratch(l, at, result_size(&s, lower_f16(l))),
                                .c = s.c,
                                .h = s.h,
                                .w = s.w,
-                               .stride4 = s.quads,
+                               .stride4 = (uint32_t)align_up(s.quads, 2),
+                               .pad4 = s.quads % 2,
                                .f16 = lower_f16(l)};
 }
 
@@ -81,7 +90,11 @@ bool op_scan_lower(struct lower *l, const struct node *node)
         return op_scan_chunks_lower(l, node);
     const struct net_memory y = scan_result(l, node);
     bool ok = way == PLANES ? op_scan_planes_lower(l, node, &y) : op_scan_plain_lower(l, node, &y);
-    return ok && (!node->layer_norm || op_layer_norm_pass(l, node, node->layer_norm, &y));
+    if (!ok || !node->layer_norm)
+        return ok;
+    if (node->proj)
+        return op_scan_proj_lower(l, node, &(struct scan_result){.range = y.range, .stride4 = y.stride4});
+    return op_layer_norm_pass(l, node, node->layer_norm, &y);
 }
 
 /* ---- parameters ------------------------------------------------------------------------------ */

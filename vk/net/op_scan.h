@@ -63,4 +63,12 @@ bool op_scan_chunks_fits(const struct net_target *target, const struct node *nod
 uint64_t op_scan_chunks_scratch(const struct net_target *target, const struct node *node, const struct net_memory *x);
 bool op_scan_chunks_lower(struct lower *l, const struct node *node);
 
+/** What a scan leaves for op_scan_proj_lower: y in rows of stride4 quads, or, in chunks, what y is summed up from. */
+struct scan_result {
+    struct gpu_range range, states;
+    uint32_t stride4;
+    uint32_t chunk, chunks; /**< places of a chunk, chunks of a sequence; 0: y */
+};
+bool op_scan_proj_lower(struct lower *l, const struct node *node, const struct scan_result *from);
+
 #endif

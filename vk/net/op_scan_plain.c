@@ -152,6 +152,7 @@ static bool project(struct lower *l, const struct node *node, const struct scan 
     if (node->front) {
         struct node convolution = *node;
         convolution.scope = node->front;
+        convolution.scale = NULL; /* of node->proj */
         taps = op_dwconv_weights(l, &convolution, s->quads);
         made = scanned(l, node, s).range;
     }

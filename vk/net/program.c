@@ -105,7 +105,7 @@ static bool rewrite(struct lower *l, struct net *n, const struct net_program_par
     if (!graph_pin(n, params->taps, params->n_taps, p->pinned, l->error))
         return false;
     if (!params->no_fuse)
-        graph_fuse(n, p->pinned, l->target.matrices);
+        graph_fuse(n, p->pinned, &l->target);
     if (!params->no_fuse && !graph_mix(l, n, p->pinned))
         return l->failed ? false : lower_out_of_memory(l);
     if (!graph_order(n))
