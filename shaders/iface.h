@@ -164,6 +164,16 @@ struct pool_sum_push {
     float scale; /* 1 / pixels */
 };
 
+/* ---- touch.comp ----------------------------------------------------------------------------------- */
+
+#define TOUCH_WG   256
+#define TOUCH_EACH 8 /* octs of an invocation */
+
+struct touch_push {
+    uint octs;  /* of 8 halves or 4 floats: 16 bytes */
+    uint never; /* a word of weights that are no numbers */
+};
+
 /* ---- attention: rope.comp, natten*.comp, attention*.comp ----------------------------------------- */
 
 /* A qkv tensor holds q, k and v of `quads` quads each, one after the other; a head is a run of quads of each. */

@@ -72,7 +72,7 @@ static void become(const struct device *d)
 
 /* ---- in the place of the device (linked with --wrap) -------------------------------------------- */
 
-static uint32_t passes;
+static uint32_t passes, touches; /* of the last program; of these those that read weights ahead */
 
 const struct gpu_caps *__wrap_gpu_caps(const struct gpu *gpu);
 bool __wrap_gpu_buffer_init(struct gpu *gpu, struct gpu_buffer *buffer, uint64_t size, enum gpu_memory kind, struct segman_error *error);
@@ -129,11 +129,14 @@ bool __wrap_gpu_pipelines_prepare(struct gpu *gpu, const struct gpu_pass_desc *d
 {
     (void)gpu;
     passes = count;
-    for (uint32_t i = 0; i < count; i++)
+    touches = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        touches += !strncmp(descs[i].shader, "touch.", 6);
         if (!keeps_to_device(&descs[i])) {
             printf("\n  %s: pass %u of %u, %s, asks for too much\n", device_name, i, count, descs[i].shader);
             CU_FAIL("a pass asks for more than the device has");
         }
+    }
     return segman_fail(error, SEGMAN_ERROR_MEMORY, "far enough");
 }
 
@@ -183,6 +186,7 @@ static void test_sizes(void)
         lower("t", 288, 416, true, false);
         lower("t", 512, 1024, true, false);
         lower("t", 224, 224, false, false);
+        CU_ASSERT_EQUAL(touches, 0);
     }
 }
 
@@ -192,6 +196,7 @@ static void test_variants(void)
         become(&devices[i]);
         lower("s", 224, 256, true, false);
         lower("l", 224, 224, true, false);
+        CU_ASSERT_EQUAL(touches > 0, !caps.cpu);
     }
 }
 
