@@ -127,6 +127,13 @@ struct scan_tile_push { /* scan_local.comp, scan_output.comp */
     uint plane; /* places of a plane of z */
     uint x_stride, x_offset, y_stride, y_offset;
 };
+struct scan_whole_tile_push { /* scan_tile_states.comp, scan_tile_sum.comp */
+    uint h, w, quads;
+    uint c, pad; /* channels; quads written a pixel, those from `quads` on as zeros */
+    uint plane;  /* places of a plane of z */
+    uint x_stride, x_offset, y_stride, y_offset, r_stride, r_offset;
+    float eps;
+};
 struct scan_carry_push {
     uint quads;
     uint rows, columns; /* chunks of a sequence along the rows, along the columns */

@@ -172,7 +172,8 @@ static void test_normed(void)
     check_normed(144, 33, 65, true, false);
     check_normed(20, 2, 1031, true, false);
     check_normed(20, 1031, 2, true, false);
-    check_normed(8, 129, 128, true, false); /* too large for chunks */
+    check_normed(8, 129, 128, true, false);  /* too large for chunks: whole tiles */
+    check_normed(12, 251, 263, true, false); /* sequences in segments, too */
 }
 
 /* As in a block: a 1x1 convolution behind these, with its layer scale and residual. */
@@ -263,6 +264,9 @@ static void test_channels(void)
 static void test_view(void)
 {
     check_shape(&(struct shape){36, 9, 10, 4}, 4, F16);
+    harness_pretend_gpu(true);
+    check_shape(&(struct shape){36, 50, 51, 4}, 4, F16);
+    harness_pretend_gpu(false);
 }
 
 static void test_long(void)
