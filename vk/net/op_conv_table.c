@@ -36,6 +36,7 @@ static const struct conv_variant variants[] = {
     {"conv_lanes", CONV_LANES, .groups = {2, 2, 1}, .frags = {2, 2}},    /* 64 x 64 */
     {"conv_lanes", CONV_LANES, .groups = {4, 1, 1}, .frags = {1, 2}},    /* 64 x 32 */
     {"conv_lanes", CONV_LANES, .groups = {4, 1, 2}, .frags = {1, 2}},    /* 64 x 32, k in 2 */
+    {"conv_lanes", CONV_LANES, .groups = {2, 1, 4}, .frags = {1, 2}},    /* 32 x 32, k in 4 */
     {"conv_lanes", CONV_LANES, .groups = {1, 1, 8}, .frags = {1, 2}},    /* 16 x 32, k in 8 */
     {"conv_lanes", CONV_LANES, .groups = {4, 1, 1}, .frags = {2, 1}},    /* 128 x 16 */
     {"conv_lanes", CONV_LANES, .groups = {2, 1, 4}, .frags = {1, 1}},    /* 32 x 16, k in 4 */
@@ -153,20 +154,22 @@ static double cost_matrix(const struct conv_variant *v, const struct conv_job *j
 
 /*
  * The same for matrices dealt out by hand: subgroups load what they multiply by themselves, and their code grows with their matrices,
- * more so where a step is read ahead and hardly waited for; sums of split k go through shared memory.
+ * more so where a step is read ahead and hardly waited for. Sums of split k go through shared memory. Where others start with the
+ * residual, less is read at once.
  */
 static double cost_lanes(const struct conv_variant *v, const struct conv_job *j)
 {
     static const double processors = 132, registers = 65536;
-    static const double start = 3680, kernel = 540;               /* waiting: once, taps, */
-    static const double code[] = {386, 983}, step[] = {377, 126}; /* a matrix, a step; the same with one ahead */
-    static const double group = 3, bytes = 1384, flops = 1744, stored = 13.5;
+    static const double start = 3980, kernel = 87, residual = 1.2; /* waiting: once, for taps; a step's share */
+    static const double code[] = {236, 899}, step[] = {361, 131};  /* of a matrix, of a step; the same with one ahead */
+    static const double group = 3.1, bytes = 2070, flops = 2950, stored = 12.5;
     struct conv_tile t = op_conv_tile(v, j->caps);
     double n = 4.0 * t.nq, k = 4.0 * t.kq, steps = div_up(j->kq, t.kq), f0 = v->frags[0], f1 = v->frags[1], split = v->groups[2];
     uint32_t ahead = v->frags[2];
     double resident = fmin(32, fmax(1, floor(registers / ((40 + 8 * f0 * f1 + 8 * (f0 + f1) * (1 + ahead)) * t.wg))));
     double each = ceil(div_up(j->m, t.m) * div_up(j->nq, t.nq) / processors);
-    double wait = start + code[ahead] * f0 * f1 + (j->linear ? 0 : kernel) + ceil(each / resident) * ceil(steps / split) * step[ahead];
+    double one = step[ahead] * (j->r && v->groups[2] == 1 ? residual : 1);
+    double wait = start + code[ahead] * f0 * f1 + (j->linear ? 0 : kernel) + ceil(each / resident) * ceil(steps / split) * one;
     double work = each * (group + v->groups[0] * v->groups[1] * steps * (f0 + f1) * k * 32 / bytes + 2 * t.m * n * k * steps / flops +
                           split * 2 * t.m * n / stored);
     return hypot(wait, work);
