@@ -128,11 +128,11 @@ static void specialise(struct lower_pass *pass, const struct conv_variant *v, co
     const uint32_t what[] = {node->kernel, node->stride, node->pad > 0, node->act, scaled, node->residual ? node->early ? 2 : 1 : 0,
                              rope,         width};
     const uint32_t frags[] = {v->frags[0], v->frags[1], v->frags[2], caps->coop.m, caps->coop.n, caps->coop.k};
-    const uint32_t lanes[] = {v->frags[0], v->frags[1], d->step, d->row_step, d->run, d->run_step};
+    const uint32_t lanes[] = {v->frags[0], v->frags[1], d->step, d->row_step, d->run, d->run_step, v->frags[2]};
     memcpy(pass->spec, op_conv_on_matrices(v) ? matrix : simt, sizeof(matrix));
     memcpy(pass->spec + 5, what, sizeof(what));
-    memcpy(pass->spec + 13, v->kind == CONV_LANES ? lanes : frags, sizeof(frags));
-    pass->n_spec = op_conv_on_matrices(v) ? 19 : 13;
+    memcpy(pass->spec + 13, v->kind == CONV_LANES ? lanes : frags, v->kind == CONV_LANES ? sizeof(lanes) : sizeof(frags));
+    pass->n_spec = v->kind == CONV_LANES ? 20 : op_conv_on_matrices(v) ? 19 : 13;
     pass->subgroup_size = op_conv_on_matrices(v) ? caps->subgroup_size : 0;
 }
 

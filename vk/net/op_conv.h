@@ -16,7 +16,7 @@ enum conv_kind {
 /*
  * A shader and its tile. PORTABLE, CPU: wg invocations, lx of them along the channels; (wg / lx * tm) pixels x (lx * tn) quads of
  * channels a workgroup, bk quads of k at a time. MATRIX, LANES: subgroups along the pixels, the channels and k, and the matrices of
- * each.
+ * each; LANES: of k instead how many steps are read ahead, 0 or 1.
  */
 struct conv_variant {
     const char *shader;
