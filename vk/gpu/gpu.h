@@ -57,6 +57,7 @@ struct gpu_caps {
     bool subgroup_shuffle;   /**< subgroup shuffles in compute shaders */
     bool whole_subgroups;    /**< pass descriptions may ask for subgroups of subgroup_size */
     uint32_t subgroup_size;
+    uint64_t device_memory;    /**< bytes of its largest heap of its own */
     uint32_t shared_memory;    /**< bytes a workgroup */
     uint32_t max_invocations;  /**< a workgroup */
     uint64_t max_range;        /**< bytes of one storage buffer binding */

@@ -10,8 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LEAST_NETWORK (32u << 20) /* bytes of weights: fewer may stay in the cache of a large GPU */
-#define MOST_RANGE    (16u << 20) /* more would not stay until they are needed */
+#define LEAST_NETWORK (32u << 20)   /* bytes of weights: fewer may stay in the cache of a large GPU */
+#define MOST_RANGE    (16u << 20)   /* more would not stay until they are needed */
+#define LARGE_GPU     (32ull << 30) /* bytes of memory: no driver tells the cache's size, but such GPUs have 40 MiB and more of it */
 
 static bool is_beside(const struct lower *l, const struct pending *p)
 {
@@ -55,7 +56,7 @@ static struct pending touch(struct lower *l, const struct pending *beside, struc
 bool touch_weights(struct lower *l)
 {
     const struct gpu_caps *caps = l->target.caps;
-    if (caps->cpu || caps->unified_memory || l->blob_size < LEAST_NETWORK)
+    if (caps->cpu || caps->unified_memory || caps->device_memory < LARGE_GPU || l->blob_size < LEAST_NETWORK)
         return true;
     struct pending *all = calloc(2 * l->n_pending + 1, sizeof(*all));
     size_t n = 0;
