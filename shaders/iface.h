@@ -59,12 +59,14 @@ struct layer_norm_push {
     float eps;
 };
 
-/* ---- dwnorm.comp --------------------------------------------------------------------------------- */
+/* ---- dwnorm.comp, dwnorm_cpu.comp ---------------------------------------------------------------- */
 
 struct dwnorm_push {
     uint w, h;               /* pixels */
     uint x_stride, x_offset; /* input */
     float eps;
+    uint c, cq, nq; /* dwnorm_cpu: channels, quads of the input's pixels, of the outputs' */
+    float inverse_c;
 };
 
 /* ---- pointwise.comp ------------------------------------------------------------------------------ */
