@@ -28,6 +28,10 @@ struct conv_push {
     uint rq;                 /* quads of the residual's channels: behind them a view has others */
     uint turns;              /* first quad of the rotary table in the weights' buffer */
     uint turn_quads;         /* C / 4 of a qkv tensor: so many quads of q, then of k, are rotated */
+    /* conv_cpu alone, in place of constants: one pipeline for all of them. */
+    uint kernel, stride;
+    uint rope;                 /* d / 4 of a qkv tensor's heads */
+    uint run_rows, run_pixels; /* workgroup's invocations = run_rows * out_w + run_pixels */
 };
 
 /* ---- dwconv.comp, dwconv_tile.comp --------------------------------------------------------------- */
