@@ -3,6 +3,7 @@
 
 #include "log.h"
 #include "paths.h"
+#include "patience.h"
 #include "signals.h"
 
 #include <glib.h>
@@ -198,6 +199,12 @@ static bool tune(const struct app_engine *engine, const struct segman_session_pa
     return good;
 }
 
+/* CPU drivers compile in the first frame. */
+static bool compiles_now(const struct app_engine *engine)
+{
+    return engine->context && segman_context_device(engine->context)->type != SEGMAN_DEVICE_CPU;
+}
+
 struct segman_session *app_engine_session(const struct app_engine *engine, const struct app_options *options,
                                           struct segman_session_params *params, struct segman_error *error)
 {
@@ -215,7 +222,10 @@ struct segman_session *app_engine_session(const struct app_engine *engine, const
     params->precision = (enum segman_precision)options->precision;
     if (options->tune && !tune(engine, params, error))
         return NULL;
+    if (compiles_now(engine))
+        app_patience_begin(options);
     session = segman_session_create(engine->model, params, error);
+    app_patience_end();
     if (session)
         segman_session_set_style(session, &engine->look.style);
     return session;
