@@ -193,6 +193,24 @@ uint32_t gpu_pipelines_count(struct gpu *gpu)
     return n;
 }
 
+static struct gpu_pass_desc describe(const struct gpu_pipeline *p)
+{
+    struct gpu_pass_desc desc = {
+        .shader = p->shader->name, .n_bindings = p->n_bindings, .n_spec = p->n_spec, .subgroup_size = p->subgroup_size};
+    memcpy(desc.spec, p->spec, sizeof(p->spec));
+    return desc;
+}
+
+static void compile_ahead(const struct batch *b)
+{
+    struct gpu_pass_desc *descs = calloc(b->count + 1, sizeof(*descs));
+    for (uint32_t i = 0; descs && i < b->count; i++)
+        descs[i] = describe(b->todo[i]);
+    if (descs)
+        gpu_compile_ahead(b->gpu, descs, b->count);
+    free(descs);
+}
+
 bool gpu_pipelines_prepare(struct gpu *gpu, struct segman_error *error)
 {
     struct batch b = {.gpu = gpu};
@@ -201,6 +219,8 @@ bool gpu_pipelines_prepare(struct gpu *gpu, struct segman_error *error)
     for (struct gpu_pipeline *p = gpu->pipelines; b.todo && p; p = p->next)
         if (!p->pipeline)
             b.todo[b.count++] = p;
+    if (gpu->caps.cpu)
+        compile_ahead(&b);
     run_batch(&b);
     pthread_mutex_unlock(&gpu->lock);
     bool ok = b.todo != NULL;
