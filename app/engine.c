@@ -199,12 +199,6 @@ static bool tune(const struct app_engine *engine, const struct segman_session_pa
     return good;
 }
 
-/* CPU drivers compile in the first frame. */
-static bool compiles_now(const struct app_engine *engine)
-{
-    return engine->context && segman_context_device(engine->context)->type != SEGMAN_DEVICE_CPU;
-}
-
 struct segman_session *app_engine_session(const struct app_engine *engine, const struct app_options *options,
                                           struct segman_session_params *params, struct segman_error *error)
 {
@@ -222,8 +216,7 @@ struct segman_session *app_engine_session(const struct app_engine *engine, const
     params->precision = (enum segman_precision)options->precision;
     if (options->tune && !tune(engine, params, error))
         return NULL;
-    if (compiles_now(engine))
-        app_patience_begin(options);
+    app_patience_begin(options);
     session = segman_session_create(engine->model, params, error);
     app_patience_end();
     if (session)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * patience.h: says why the first frame lets wait. Drivers translate shaders for the device when they are first needed and keep them on
- * disk: GPU drivers when a session is made, CPU drivers in its first frame.
+ * disk: when a session is made, CPU drivers also in its first frame.
  */
 #ifndef APP_PATIENCE_H
 #define APP_PATIENCE_H
