@@ -178,8 +178,9 @@ struct natten_push {
     uint qkv_stride, qkv_offset;
     uint out_stride, out_offset;
     uint height, width;
-    uint quads; /* C / 4 */
-    uint pad;   /* 1: the quad after the last one is padding, to be zeroed */
+    uint quads;  /* C / 4 */
+    uint pad;    /* 1: the quad after the last one is padding, to be zeroed */
+    uint window; /* natten_cpu */
 };
 
 struct natten_coop_push { /* natten_coop.comp, natten_lanes.comp */
