@@ -28,6 +28,10 @@ struct conv_push {
     uint rq;                 /* quads of the residual's channels: behind them a view has others */
     uint turns;              /* first quad of the rotary table in the weights' buffer */
     uint turn_quads;         /* C / 4 of a qkv tensor: so many quads of q, then of k, are rotated */
+    /* conv_cpu alone, in place of constants: one pipeline for all of them. */
+    uint kernel, stride;
+    uint rope;                 /* d / 4 of a qkv tensor's heads */
+    uint run_rows, run_pixels; /* workgroup's invocations = run_rows * out_w + run_pixels */
 };
 
 /* ---- dwconv.comp, dwconv_tile.comp --------------------------------------------------------------- */
@@ -59,12 +63,14 @@ struct layer_norm_push {
     float eps;
 };
 
-/* ---- dwnorm.comp --------------------------------------------------------------------------------- */
+/* ---- dwnorm.comp, dwnorm_cpu.comp ---------------------------------------------------------------- */
 
 struct dwnorm_push {
     uint w, h;               /* pixels */
     uint x_stride, x_offset; /* input */
     float eps;
+    uint c, cq, nq; /* dwnorm_cpu: channels, quads of the input's pixels, of the outputs' */
+    float inverse_c;
 };
 
 /* ---- pointwise.comp ------------------------------------------------------------------------------ */
@@ -198,8 +204,9 @@ struct natten_push {
     uint qkv_stride, qkv_offset;
     uint out_stride, out_offset;
     uint height, width;
-    uint quads; /* C / 4 */
-    uint pad;   /* 1: the quad after the last one is padding, to be zeroed */
+    uint quads;  /* C / 4 */
+    uint pad;    /* 1: the quad after the last one is padding, to be zeroed */
+    uint window; /* natten_cpu */
 };
 
 struct natten_coop_push { /* natten_coop.comp, natten_lanes.comp */

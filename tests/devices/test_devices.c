@@ -80,7 +80,7 @@ bool __wrap_gpu_buffer_init(struct gpu *gpu, struct gpu_buffer *buffer, uint64_t
 void __wrap_gpu_buffer_finish(struct gpu *gpu, struct gpu_buffer *buffer);
 bool __wrap_gpu_buffer_write(struct gpu *gpu, const struct gpu_buffer *buffer, uint64_t offset, const void *data, uint64_t size,
                              struct segman_error *error);
-bool __wrap_gpu_pipelines_prepare(struct gpu *gpu, const struct gpu_pass_desc *descs, uint32_t count, struct segman_error *error);
+bool __wrap_gpu_pipelines_note(struct gpu *gpu, const struct gpu_pass_desc *descs, uint32_t count, struct segman_error *error);
 
 const struct gpu_caps *__wrap_gpu_caps(const struct gpu *gpu)
 {
@@ -126,7 +126,7 @@ static bool keeps_to_device(const struct gpu_pass_desc *d)
     return ok;
 }
 
-bool __wrap_gpu_pipelines_prepare(struct gpu *gpu, const struct gpu_pass_desc *descs, uint32_t count, struct segman_error *error)
+bool __wrap_gpu_pipelines_note(struct gpu *gpu, const struct gpu_pass_desc *descs, uint32_t count, struct segman_error *error)
 {
     (void)gpu;
     passes = count;

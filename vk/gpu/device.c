@@ -267,6 +267,8 @@ void gpu_destroy(struct gpu *gpu)
         pthread_mutex_destroy(&gpu->lock);
     free(gpu->cache_path);
     free(gpu->tuning_path);
+    free(gpu->ahead_path);
+    free(gpu->ahead);
     free(gpu);
 }
 

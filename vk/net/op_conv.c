@@ -129,8 +129,9 @@ static void specialise(struct lower_pass *pass, const struct conv_variant *v, co
                              rope,         width};
     const uint32_t frags[] = {v->frags[0], v->frags[1], v->frags[2], caps->coop.m, caps->coop.n, caps->coop.k};
     const uint32_t lanes[] = {v->frags[0], v->frags[1], d->step, d->row_step, d->run, d->run_step, v->frags[2]};
+    const uint32_t cpu[] = {1, 1, node->kernel > 1 || node->stride > 1 || node->pad > 0, node->act, scaled, what[5], node->rope, 1};
     memcpy(pass->spec, op_conv_on_matrices(v) ? matrix : simt, sizeof(matrix));
-    memcpy(pass->spec + 5, what, sizeof(what));
+    memcpy(pass->spec + 5, v->kind == CONV_CPU ? cpu : what, sizeof(what));
     memcpy(pass->spec + 13, v->kind == CONV_LANES ? lanes : frags, v->kind == CONV_LANES ? sizeof(lanes) : sizeof(frags));
     pass->n_spec = v->kind == CONV_LANES ? 20 : op_conv_on_matrices(v) ? 19 : 13;
     pass->subgroup_size = op_conv_on_matrices(v) ? caps->subgroup_size : 0;
@@ -175,13 +176,18 @@ bool op_conv_lower(struct lower *l, const struct node *node)
                                    .pad = node->pad,
                                    .rq = div_up(y.c, 4),
                                    .turns = (uint32_t)(s.blob / (y.f16 ? 8 : 16)),
-                                   .turn_quads = y.c / 12};
+                                   .turn_quads = y.c / 12,
+                                   .kernel = node->kernel,
+                                   .stride = node->stride,
+                                   .rope = node->rope ? node->c / 12 / node->heads : 0,
+                                   .run_rows = t.wg / y.w,
+                                   .run_pixels = t.wg % y.w};
     double k = (double)s.c * s.kernel * s.kernel;
     struct lower_pass pass = {.shader = v->shader,
                               .binding = {{x.range, GPU_READ}, {weights, GPU_READ}, {r.range, GPU_READ}, {y.range, GPU_WRITE}},
                               .n_bindings = 4,
                               .push = &push,
-                              .push_size = sizeof(push),
+                              .push_size = v->kind == CONV_CPU ? sizeof(push) : offsetof(struct conv_push, kernel),
                               .groups = {div_up(s.nq, t.nq), div_up(s.m, t.m), 1},
                               .flops = 2.0 * s.m * node->c * k,
                               .bytes =

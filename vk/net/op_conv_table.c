@@ -79,10 +79,8 @@ struct conv_tile op_conv_tile(const struct conv_variant *v, const struct gpu_cap
 
 static bool device_has(const struct conv_variant *v, const struct gpu_caps *caps)
 {
-    /* Whether the CPU shader's one-subgroup workgroups can be had. */
-    bool cpu = caps->cpu && caps->subgroup_shuffle && caps->subgroup_size == 8;
     if (!op_conv_on_matrices(v))
-        return (v->kind == CONV_CPU) == cpu;
+        return (v->kind == CONV_CPU) == (op_cpu_lanes(caps) != 0);
     if (!caps->coop.m || !gpu_shader_find("conv_coop.f16"))
         return false;
     if (v->kind == CONV_LANES && (!caps->coop.deal.row_lanes || v->frags[1] * 16 % (4 * caps->coop.deal.row_lanes)))
