@@ -6,13 +6,12 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
-/* A file being written, and what it was opened for: it cannot change its size. */
+/* A file or folder being written, and what its frames are. */
 struct stream {
     struct pipe_sink *sink;
     struct segman_frame_format format;
     const char *path;
     bool gray, warned;
-    bool reopened; /* the folder holds this run's own pictures */
 };
 
 struct app_output {
@@ -105,7 +104,7 @@ static bool open_stream(struct app_output *output, struct stream *stream, const 
         .video_only = stream->gray,
         .codec = stream->gray ? NULL : params->codec,
         .bitrate = stream->gray ? 0 : params->bitrate,
-        .overwrite = params->overwrite || stream->reopened,
+        .overwrite = params->overwrite,
         .gray = stream->gray,
         .palette = stream->gray ? (const uint8_t(*)[4])output->palette : NULL,
     };
@@ -115,8 +114,7 @@ static bool open_stream(struct app_output *output, struct stream *stream, const 
     stream->sink = pipe_sink_open(&sink, error);
     if (!stream->sink)
         return false;
-    if (!stream->reopened)
-        app_log(SEGMAN_LOG_INFO, "%s: %s", path, pipe_sink_describe(stream->sink));
+    app_log(SEGMAN_LOG_INFO, "%s: %s", path, pipe_sink_describe(stream->sink));
     return true;
 }
 
@@ -155,35 +153,39 @@ static bool fits(const struct stream *stream, const struct segman_frame_format *
     return sized && (stream->gray || stream->format.format == format->format);
 }
 
-/* Folders hold pictures of any size: a sink for the new size goes on in the same folder. */
-static bool reopen(struct app_output *output, struct stream *stream, const struct segman_frame_format *format, struct segman_error *error)
+/* Sequences of pictures hold any size; a video keeps its own, and goes without frames of another. */
+static enum app_verdict change(struct stream *stream, const struct segman_frame_format *format, struct segman_error *error)
 {
-    if (!pipe_sink_close(stream->sink, error))
-        return false;
-    pipe_sink_destroy(stream->sink);
-    stream->sink = NULL;
-    stream->reopened = true;
-    return open_stream(output, stream, stream->path, format, error);
+    struct segman_error why;
+
+    if (pipe_sink_change(stream->sink, format, &why)) {
+        stream->format = *format;
+        return APP_TAKEN;
+    }
+    if (why.status != SEGMAN_ERROR_UNSUPPORTED) {
+        *error = why;
+        return APP_FATAL;
+    }
+    if (!stream->warned)
+        app_log(SEGMAN_LOG_WARNING, "%s stays %ux%u: frames of another size or format are left out of it", stream->path,
+                stream->format.width, stream->format.height);
+    stream->warned = true;
+    return APP_DROPPED;
 }
 
-static enum app_verdict put(struct app_output *output, struct stream *stream, const struct app_delivery *frame,
-                            const struct segman_frame_format *format, const struct segman_planes *planes, struct segman_error *error)
+static enum app_verdict put(struct stream *stream, const struct app_delivery *frame, const struct segman_frame_format *format,
+                            const struct segman_planes *planes, struct segman_error *error)
 {
+    enum app_verdict verdict = APP_TAKEN;
     const uint8_t *plane[3] = {planes->plane[0], planes->plane[1], planes->plane[2]};
     const char *name = *frame->name ? frame->name : NULL;
 
     if (!stream->sink)
         return APP_TAKEN;
-    if (!fits(stream, format) && g_str_has_suffix(stream->path, "/")) {
-        if (!reopen(output, stream, format, error))
-            return APP_FATAL;
-    } else if (!fits(stream, format)) {
-        if (!stream->warned)
-            app_log(SEGMAN_LOG_WARNING, "%s stays %ux%u: frames of another size or format are left out of it", stream->path,
-                    stream->format.width, stream->format.height);
-        stream->warned = true;
-        return APP_DROPPED;
-    }
+    if (!fits(stream, format))
+        verdict = change(stream, format, error);
+    if (verdict != APP_TAKEN)
+        return verdict;
     if (!pipe_sink_write(stream->sink, plane, planes->stride, frame->pts_ns, frame->duration_ns, name, error))
         return APP_FATAL;
     return APP_TAKEN;
@@ -194,7 +196,7 @@ static enum app_verdict put_labels(struct app_output *output, const struct app_d
     /* pipe_sink_write only reads the planes */
     struct segman_planes planes = {.plane = {(uint8_t *)frame->result->labels}, .stride = {frame->result->labels_stride}};
 
-    return put(output, &output->labels, frame, &frame->frame, &planes, error);
+    return put(&output->labels, frame, &frame->frame, &planes, error);
 }
 
 static bool put_stats(struct app_output *output, const struct app_delivery *frame, struct segman_error *error)
@@ -214,7 +216,7 @@ static bool put_stats(struct app_output *output, const struct app_delivery *fram
 enum app_verdict app_output_deliver(void *user, const struct app_delivery *frame, struct segman_error *error)
 {
     struct app_output *output = user;
-    enum app_verdict video = put(output, &output->video, frame, &frame->view, &frame->result->view, error);
+    enum app_verdict video = put(&output->video, frame, &frame->view, &frame->result->view, error);
     enum app_verdict labels = video == APP_FATAL ? APP_FATAL : put_labels(output, frame, error);
 
     if (labels == APP_FATAL || !put_stats(output, frame, error))

@@ -186,6 +186,7 @@ bool pipe_mp4_edit_file(const char *path, const struct pipe_mp4_edit *edit);
 struct pipe_sink_ops {
     bool (*write)(struct pipe_sink *sink, const uint8_t *const plane[3], const uint32_t stride[3], int64_t pts_ns, int64_t duration_ns,
                   const char *name, struct segman_error *error);
+    bool (*change)(struct pipe_sink *sink, struct segman_error *error); /* raw is new; NULL: cannot */
     bool (*close)(struct pipe_sink *sink, struct segman_error *error);
     void (*destroy)(struct pipe_sink *sink);
 };

@@ -179,6 +179,11 @@ struct pipe_sink *pipe_sink_open(const struct pipe_sink_params *params, struct s
  */
 bool pipe_sink_write(struct pipe_sink *sink, const uint8_t *const plane[3], const uint32_t stride[3], int64_t pts_ns, int64_t duration_ns,
                      const char *name, struct segman_error *error);
+/**
+ * From now on frames have another size or format. False with SEGMAN_ERROR_UNSUPPORTED where the output holds only what it was
+ * opened for (a video): it goes on with that.
+ */
+bool pipe_sink_change(struct pipe_sink *sink, const struct segman_frame_format *format, struct segman_error *error);
 /** Finalises and renames to the final name. After false nothing new is left under the final name. */
 bool pipe_sink_close(struct pipe_sink *sink, struct segman_error *error);
 /**

@@ -98,6 +98,12 @@ if command -v ffmpeg >/dev/null; then
     is "$(ffprobe -v error -show_entries stream=pix_fmt -of csv=p=0 masks/p1.png)" = pal8
     says 'small.png' pictures.csv "the pictures' names"
     expect 1 "folder that is not empty" pictures drawn/ $small
+    mkdir twins present
+    cp pictures/small.png twins/p1.jpg
+    cp pictures/p1.png twins/
+    expect 0 "two sizes of one stem, into a folder that is there" twins present --no-window $small
+    is "$(ffprobe -v error -show_entries stream=width,height -of csv=p=0 present/p1.png)" = 320,200
+    is "$(ffprobe -v error -show_entries stream=width,height -of csv=p=0 present/p1.png.png)" = 640,480
     expect 3 "two sizes in one video" pictures drawn.mkv $small
     is -s drawn.mkv
 fi
