@@ -167,6 +167,33 @@ static void config_file(void)
     remove(path);
 }
 
+/* Whether a help names an option: followed by neither a letter nor a hyphen. */
+static bool names(const char *text, const char *option)
+{
+    for (const char *at = strstr(text, option); at; at = strstr(at + 1, option)) {
+        char after = at[strlen(option)];
+        if (!g_ascii_isalnum(after) && after != '-')
+            return true;
+    }
+    return false;
+}
+
+static void help_names(void)
+{
+    static const enum app_command commands[] = {APP_SEGMENT, APP_BENCH, APP_INSPECT, APP_DEVICES};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
+        g_autofree char *text = app_options_help(commands[i]);
+        for (size_t k = 0; k < app_option_count; k++) {
+            const struct app_option *option = &app_option_table[k];
+            g_autofree char *name = g_strdup_printf("--%s", option->name);
+            g_autofree char *letter = g_strdup_printf("-%c", option->shorthand ? option->shorthand : '-');
+            bool there = names(text, name) || (option->shorthand && names(text, letter));
+            CU_ASSERT_EQUAL(there, (option->commands & commands[i]) != 0);
+        }
+    }
+}
+
 static void help(void)
 {
     static const enum app_command commands[] = {APP_SEGMENT, APP_BENCH, APP_INSPECT, APP_DEVICES};
@@ -180,6 +207,8 @@ static void help(void)
     }
 }
 
-CU_TestInfo test_options[] = {{"segment", segment}, {"levels", levels},        {"words", words},
-                              {"refused", refused}, {"configuration", config}, {"configuration file", config_file},
-                              {"help fits", help},  CU_TEST_INFO_NULL};
+CU_TestInfo test_options[] = {{"segment", segment},      {"levels", levels},
+                              {"words", words},          {"refused", refused},
+                              {"configuration", config}, {"configuration file", config_file},
+                              {"help fits", help},       {"help names all options, and no others", help_names},
+                              CU_TEST_INFO_NULL};
