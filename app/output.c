@@ -130,7 +130,8 @@ struct app_output *app_output_open(const struct app_output_params *params, const
         goto fail;
     if (params->labels && !open_stream(output, &output->labels, params->labels, frame, error))
         goto fail;
-    if (params->stats && !(output->stats = app_stats_open(params->stats, params->look, params->input, params->model, error)))
+    if (params->stats &&
+        !(output->stats = app_stats_open(params->stats, params->overwrite, params->look, params->input, params->model, error)))
         goto fail;
     return output;
 

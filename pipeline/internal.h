@@ -147,16 +147,6 @@ GstElement *pipe_encoder_create(const struct pipe_container *container, const ch
                                 const struct pipe_encoder **chosen, struct segman_error *error);
 
 /* ---- output.c */
-struct pipe_output {
-    char *path, *temporary;
-    bool overwrite;
-};
-/** Checks that path may be written and does not exist (unless overwrite), and opens its temporary name once. */
-bool pipe_output_open(struct pipe_output *output, const char *path, bool overwrite, struct segman_error *error);
-/** Temporary to final name. */
-bool pipe_output_commit(struct pipe_output *output, struct segman_error *error);
-/** Removes the temporary file where it was not committed. */
-void pipe_output_finish(struct pipe_output *output);
 /** Whether both name the same existing file. */
 bool pipe_same_file(const char *a, const char *b);
 

@@ -194,4 +194,18 @@ void pipe_sink_destroy(struct pipe_sink *sink);
 /** What was chosen, for the log: e.g. "H.264 (x264enc) in MP4". */
 const char *pipe_sink_describe(const struct pipe_sink *sink);
 
+/* ---- other files ----------------------------------------------------------------------------- */
+
+/** A file that comes to its final name whole or not at all; zeroed: none. */
+struct pipe_output {
+    char *path, *temporary; /**< NAME.PID.part beside path */
+    bool overwrite;
+};
+/** Checks that path may be written and does not exist (unless overwrite), and makes the temporary file, empty. */
+bool pipe_output_open(struct pipe_output *output, const char *path, bool overwrite, struct segman_error *error);
+/** Temporary to final name. */
+bool pipe_output_commit(struct pipe_output *output, struct segman_error *error);
+/** Removes the temporary file where it was not committed. */
+void pipe_output_finish(struct pipe_output *output);
+
 #endif

@@ -38,6 +38,10 @@ for command in bench inspect devices; do
     expect 0 "$command help" $command --help
 done
 expect 0 version --version
+if [ -c /dev/full ]; then
+    "$segman" --version >/dev/full 2>err && complain "a full disk is not noticed"
+    says 'standard output' err "full disk"
+fi
 expect 1 "unknown option" --no-such-option
 is ! -s out
 expect 1 "three arguments" a b c
@@ -83,6 +87,16 @@ if command -v ffprobe >/dev/null; then
     is "$(ffprobe -v error -select_streams v -count_frames -show_entries stream=width,height,nb_read_frames -of csv=p=0 labels.mkv)" = 640,480,3
 fi
 is -z "$(find . -maxdepth 1 -name '*.part' -o -maxdepth 1 -name '*.tmp')"
+
+"$segman" "$clip" closed.mkv --frames 2 --json $small >&- 2>err
+is $? -eq 3
+if command -v ffprobe >/dev/null; then
+    is "$(ffprobe -v error -select_streams v -count_frames -show_entries stream=nb_read_frames -of csv=p=0 closed.mkv)" = 2
+fi
+"$segman" "$clip" left.mkv --stats - $small 2>err | head -n 1 >out
+is "$(cat out)" = frame,pts,file,class,name,pixels,share
+is -s left.mkv
+is -z "$(find . -maxdepth 1 -name '*.part')"
 
 expect 0 "statistics alone, as JSON" "$clip" --frames 1 --stats stats.json --classes person $small
 says '"name":"person"' stats.json "statistics as JSON"
