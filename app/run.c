@@ -177,7 +177,7 @@ static void report_input(const struct run *run)
     const struct pipe_source_info *info = pipe_source_info(run->source);
     const struct segman_session_params *session = app_loop_session_params(run->loop);
 
-    app_log(SEGMAN_LOG_INFO, "%s: %ux%u %s%s%s", run->input, info->format.width, info->format.height, info->codec,
+    app_log(SEGMAN_LOG_INFO, "%s: %ux%u%s%s%s%s", run->input, info->format.width, info->format.height, *info->codec ? " " : "", info->codec,
             *info->container ? " in " : "", info->container);
     app_log(SEGMAN_LOG_INFO, "%s on %s, network %ux%u (height x width), %s", run->engine.name,
             segman_context_device(run->engine.context)->name, session->net_height, session->net_width,

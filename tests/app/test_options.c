@@ -137,6 +137,8 @@ static void config(void)
     CU_ASSERT_FALSE(app_options_config(&options, "input=x\n", "f", &error));
     CU_ASSERT_FALSE(app_options_config(&options, "view=sideways\n", "f", &error));
     CU_ASSERT_FALSE(app_options_config(&options, "no key here\n", "f", &error));
+    CU_ASSERT_FALSE(app_options_config(&options, "[window]\nlegend=yes\n", "f", &error));
+    CU_ASSERT_TRUE(app_options_config(&options, "legend = yes \t\r\n", "f", &error));
     CU_ASSERT_FALSE(app_options_config(&options, "model=\n", "f", &error));
     app_options_finish(&options);
 }

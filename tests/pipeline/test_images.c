@@ -241,6 +241,19 @@ static void test_sequence_out(void)
     picture_free(&p);
 }
 
+/** What would be read in part only is said so. */
+static void test_animation(void)
+{
+    static const char gif[] = "GIF89a\x40\0\x30\0\0\0\0!\xff\x0bNETSCAPE2.0\3\1\0\0\0;";
+    const char *path = in_folder("moving.gif");
+    bool image = false;
+
+    CU_ASSERT_FATAL(g_file_set_contents(path, gif, sizeof gif, NULL));
+    CU_ASSERT(pipe_probe_file(path, path, &image, NULL));
+    CU_ASSERT(image);
+    CU_ASSERT_PTR_NOT_NULL(strstr(logged(), "is an animation"));
+}
+
 /** Writes a picture and one of another size to one output; whether it took both. */
 static bool write_two(const char *path, bool gray, const struct picture *a, const struct picture *b, const char *const names[2])
 {
@@ -347,6 +360,7 @@ int main(void)
         {"leftovers", test_leftovers},
         {"own input", test_own_input},
         {"change", test_change},
+        {"animation", test_animation},
         {NULL, NULL},
     };
     return run_tests("images", tests);
