@@ -125,7 +125,8 @@ static char *resolve(const char *what, const char *const *kinds, const char *nam
         return NULL;
     }
     if (strchr(name, '/')) {
-        segman_fail(error, SEGMAN_ERROR_IO, "%s %s does not exist", what, name);
+        segman_fail(error, SEGMAN_ERROR_IO, "%s %s %s", what, name,
+                    g_file_test(name, G_FILE_TEST_EXISTS) ? "is no plain file" : "does not exist");
         return NULL;
     }
     for (const char *const *kind = kinds; *kind && !found; kind++)

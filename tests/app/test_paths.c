@@ -30,6 +30,8 @@ static void models(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(error.message, "mine"));
     CU_ASSERT_PTR_NULL(app_paths_model("./other", &error));
     CU_ASSERT_PTR_NULL(app_paths_model("/", &error));
+    CU_ASSERT_PTR_NULL(app_paths_model("/dev/null", &error));
+    CU_ASSERT_PTR_NULL(strstr(error.message, "does not exist"));
 }
 
 static void palettes(void)
