@@ -348,7 +348,12 @@ static bool take_positional(struct app_options *options, char **words, struct se
         if (!take(field, words[next++], options->command == APP_INSPECT ? "checkpoint" : "input", error))
             return false;
     }
-    return next >= count || take(&options->output, words[next], "output", error);
+    if (next < count && !take(&options->output, words[next], "output", error))
+        return false;
+    if (options->output && options->record) /* one writes without a window, the other beside one */
+        return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "one output is expected, found \"%s\" and --record \"%s\"", options->output,
+                           options->record);
+    return true;
 }
 
 bool app_options_parse(struct app_options *options, int argc, char **argv, struct segman_error *error)

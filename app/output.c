@@ -3,8 +3,10 @@
 
 #include "log.h"
 
+#include <errno.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* A file or folder being written, and what its frames are. */
 struct stream {
@@ -36,6 +38,14 @@ static bool is_one_file(const char *path)
     return !g_str_has_suffix(path, "/") && !strchr(path, '%') && !g_file_test(path, G_FILE_TEST_IS_DIR);
 }
 
+/* Said before the input and the GPU are opened. */
+static bool check_folder(const char *path, struct segman_error *error)
+{
+    g_autofree char *folder = g_path_get_dirname(path);
+
+    return g_access(folder, W_OK | X_OK) == 0 || segman_fail(error, SEGMAN_ERROR_IO, "cannot write %s: %s", path, g_strerror(errno));
+}
+
 static bool check_path(const struct app_output_params *params, const char *path, struct segman_error *error)
 {
     if (!path || strcmp(path, "-") == 0)
@@ -44,36 +54,33 @@ static bool check_path(const struct app_output_params *params, const char *path,
         return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "%s is the input itself: choose another output", path);
     if (!params->overwrite && is_one_file(path) && g_file_test(path, G_FILE_TEST_EXISTS))
         return segman_fail(error, SEGMAN_ERROR_IO, "%s exists already: -y replaces it", path);
-    return true;
+    return !is_one_file(path) || check_folder(path, error);
 }
 
-static bool check_distinct(const char *const *paths, size_t count, struct segman_error *error)
+/* Adds a path to those that are taken, by whatever spelling. */
+static bool check_distinct(GHashTable *taken, const char *path, struct segman_error *error)
 {
-    for (size_t i = 0; i < count; i++) {
-        for (size_t j = 0; j < i; j++) {
-            if (paths[i] && paths[j] && strcmp(paths[i], paths[j]) == 0)
-                return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "%s is named for two outputs", paths[i]);
-        }
-    }
-    return true;
+    return !path || g_hash_table_add(taken, g_canonicalize_filename(path, NULL)) ||
+           segman_fail(error, SEGMAN_ERROR_ARGUMENT, "%s is named for two outputs", path);
 }
 
 bool app_output_check(const struct app_output_params *params, char *const *dumps, struct segman_error *error)
 {
+    g_autoptr(GHashTable) taken = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     const char *const paths[] = {params->video, params->labels, params->stats};
 
     for (size_t i = 0; i < G_N_ELEMENTS(paths); i++) {
-        if (!check_path(params, paths[i], error))
+        if (!check_path(params, paths[i], error) || !check_distinct(taken, paths[i], error))
             return false;
     }
     for (; dumps && *dumps; dumps++) {
         const char *equals = strchr(*dumps, '=');
         if (!equals || equals == *dumps || !equals[1])
             return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "--dump is \"%s\", expected TENSOR=FILE.npy", *dumps);
-        if (!check_path(params, equals + 1, error))
+        if (!check_path(params, equals + 1, error) || !check_distinct(taken, equals + 1, error))
             return false;
     }
-    return check_distinct(paths, G_N_ELEMENTS(paths), error);
+    return true;
 }
 
 /* ---- opening ----------------------------------------------------------------------------------------- */

@@ -71,6 +71,17 @@ is "$(cat kept.mp4)" = keep
 expect 1 "existing output, -y -n" "$clip" kept.mp4 -y -n $small
 expect 2 "missing input, -y" missing.mp4 kept.mp4 -y $small
 is "$(cat kept.mp4)" = keep
+for line in "one.mkv --labels ./one.mkv" "--labels one/ --stats one" "one.mkv --dump logits=$work/one.mkv" \
+    "--dump logits=one.npy --dump input=one.npy"; do
+    # shellcheck disable=SC2086 # words
+    expect 1 "one file for two outputs: $line" "$clip" $line $small
+    says 'named for two' err "one file for two outputs: $line"
+done
+expect 1 "no folder for the output" "$clip" --no-window --dump logits=nowhere/one.npy $small
+says 'nowhere' err "no folder for the output"
+is -z "$(ls | grep '^one')"
+expect 0 "a bitrate beyond the encoder's" "$clip" rich.mkv --frames 1 --bitrate 900000M $small
+grep -q WARNING err && complain "a bitrate beyond the encoder's"
 cp "$clip" same.mp4
 expect 1 "output is the input" same.mp4 same.mp4 -y $small
 cmp -s "$clip" same.mp4 || complain "the input was harmed"

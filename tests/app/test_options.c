@@ -2,6 +2,7 @@
 #include "suites.h"
 
 #include "app/options.h"
+#include "app/window.h"
 
 #include <glib.h>
 #include <string.h>
@@ -94,13 +95,39 @@ static void words(void)
     app_options_finish(&options);
 }
 
+/* What only a run to files can give keeps from a window. */
+static void window(void)
+{
+    static const struct {
+        const char *line;
+        bool wanted;
+    } cases[] = {
+        {"", true},
+        {"a", true},
+        {"a --record b", true},
+        {"a --record b --labels c", true},
+        {"a b", false},
+        {"a --labels c", false},
+        {"a --record b --json", false},
+        {"a --record b --dump c=d", false},
+        {"a --no-window", false},
+    };
+    struct app_options options;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        CU_ASSERT_TRUE(parse(&options, cases[i].line, NULL));
+        CU_ASSERT_EQUAL(app_window_wanted(&options), cases[i].wanted);
+        app_options_finish(&options);
+    }
+}
+
 static void refused(void)
 {
     static const char *const lines[] = {
-        "--opacity 2", "--opacity x",  "--opacity nan", "--view foo",     "--frames -1",    "--frames 1.5",    "--frames 1e30",
-        "--no-such",   "a b c",        "-i a b c",      "bench file",     "--model",        "--model ''",      "devices -y",
-        "inspect a b", "--bitrate 1G", "a b -o c",      "bench --legend", "--skip-still=x", "--skip-still=-2", "--skip-still=256",
-        "--smooth",    "--smooth 1.1",
+        "--opacity 2", "--opacity x",  "--opacity nan",  "--view foo",     "--frames -1",    "--frames 1.5",    "--frames 1e30",
+        "--no-such",   "a b c",        "-i a b c",       "bench file",     "--model",        "--model ''",      "devices -y",
+        "inspect a b", "--bitrate 1G", "a b -o c",       "bench --legend", "--skip-still=x", "--skip-still=-2", "--skip-still=256",
+        "--smooth",    "--smooth 1.1", "a b --record c",
     };
     struct app_options options;
     struct segman_error error;
@@ -209,8 +236,13 @@ static void help(void)
     }
 }
 
-CU_TestInfo test_options[] = {{"segment", segment},      {"levels", levels},
-                              {"words", words},          {"refused", refused},
-                              {"configuration", config}, {"configuration file", config_file},
-                              {"help fits", help},       {"help names all options, and no others", help_names},
+CU_TestInfo test_options[] = {{"segment", segment},
+                              {"levels", levels},
+                              {"words", words},
+                              {"refused", refused},
+                              {"window", window},
+                              {"configuration", config},
+                              {"configuration file", config_file},
+                              {"help fits", help},
+                              {"help names all options, and no others", help_names},
                               CU_TEST_INFO_NULL};
