@@ -40,18 +40,23 @@ struct bench {
 
 /* ---- frames ------------------------------------------------------------------------------------------ */
 
-/* One frame at a time: the wall time is the latency of upload, network and label map without overlap. */
-static bool run_frame(struct bench *bench, bool keep, struct segman_error *error)
+static bool submit(struct bench *bench, struct segman_error *error)
 {
     struct segman_planes planes;
-    struct segman_result result;
-    int64_t start = g_get_monotonic_time();
 
     if (!segman_session_begin(bench->session, &planes, error))
         return false;
     for (uint32_t y = 0; y < planes.rows[0]; y++)
         memcpy(planes.plane[0] + (size_t)y * planes.stride[0], bench->picture.plane[0] + (size_t)y * planes.bytes[0], planes.bytes[0]);
-    if (!segman_session_submit(bench->session, 0, error) || !segman_session_wait(bench->session, UINT64_MAX, &result, error))
+    return segman_session_submit(bench->session, 0, error);
+}
+
+/* Waits for the oldest frame; the wall time goes from start to then. */
+static bool finish(struct bench *bench, int64_t start, bool keep, struct segman_error *error)
+{
+    struct segman_result result;
+
+    if (!segman_session_wait(bench->session, UINT64_MAX, &result, error))
         return false;
     const double ms[SERIES] = {result.upload_ms, result.gpu_ms, result.read_back_ms, (double)(g_get_monotonic_time() - start) / 1e3};
     if (keep) {
@@ -61,6 +66,28 @@ static bool run_frame(struct bench *bench, bool keep, struct segman_error *error
             app_profile_add(bench->profile, bench->session);
     }
     segman_session_release(bench->session);
+    return true;
+}
+
+/*
+ * A frame more. One at a time: the wall time is the latency of upload, network and label map without overlap. Several networks at
+ * once: all slots are kept full, it is the distance from frame to frame.
+ */
+static bool run_frame(struct bench *bench, bool keep, struct segman_error *error)
+{
+    int64_t start = g_get_monotonic_time();
+
+    while (segman_session_in_flight(bench->session) < bench->params.slots)
+        if (!submit(bench, error))
+            return false;
+    return finish(bench, start, keep, error);
+}
+
+static bool drain(struct bench *bench, struct segman_error *error)
+{
+    while (segman_session_in_flight(bench->session))
+        if (!finish(bench, 0, false, error))
+            return false;
     return true;
 }
 
@@ -102,7 +129,8 @@ static bool measure(struct bench *bench, struct segman_error *error)
 
     if (!no_warmup && !run_frames(bench, options->warmup, WARMUP, WARMUP_SECONDS, false, error))
         return false;
-    return run_frames(bench, options->frames, FRAMES, SECONDS, true, error) && (!bench->profile || measure_peak(bench, error));
+    return run_frames(bench, options->frames, FRAMES, SECONDS, true, error) && drain(bench, error) &&
+           (!bench->profile || measure_peak(bench, error));
 }
 
 /* ---- set-up ------------------------------------------------------------------------------------------ */
@@ -128,8 +156,12 @@ static bool open_all(struct bench *bench, struct segman_error *error)
         bench->ms[i] = g_array_new(FALSE, FALSE, sizeof(double));
     if (!app_signals_start(error) || !app_engine_init(&bench->engine, options, error))
         return false;
-    bench->params = (struct segman_session_params){
-        .frame = bench_format(&bench->engine.size), .view = SEGMAN_VIEW_NONE, .slots = 1, .profile = options->profile};
+    const uint32_t parallel = (uint32_t)CLAMP(options->parallel, 1, SEGMAN_MAX_SLOTS);
+    bench->params = (struct segman_session_params){.frame = bench_format(&bench->engine.size),
+                                                   .view = SEGMAN_VIEW_NONE,
+                                                   .slots = parallel == 1 ? 1 : MIN(2 * parallel, SEGMAN_MAX_SLOTS),
+                                                   .parallel = parallel,
+                                                   .profile = options->profile};
     bench->params.smooth = (float)options->smooth;
     bench->session = app_engine_session(&bench->engine, options, &bench->params, error);
     if (!bench->session)
@@ -159,6 +191,7 @@ static void print_settings(const struct bench *bench)
     const struct segman_architecture *architecture = segman_model_architecture(bench->engine.model);
     const struct segman_device_info *device = segman_context_device(bench->engine.context);
     const struct segman_session_params *params = &bench->params;
+    const char *profiled = bench->profile ? ", profiled: every pass is timed, which costs a little" : "";
     struct segman_memory_info memory;
 
     segman_session_memory(bench->session, &memory);
@@ -171,8 +204,11 @@ static void print_settings(const struct bench *bench)
     printf("\nprecision   %s\n", app_precision_name(segman_session_precision(bench->session)));
     printf("memory      %.1f MiB activations (%.1f without reuse), %.1f MiB weights, %.1f MiB frames\n", (double)memory.arena / 1048576,
            (double)memory.arena_naive / 1048576, (double)memory.weights / 1048576, (double)memory.frames / 1048576);
-    printf("frames      RGBA, waves and noise, %ux%u, one in flight%s\n", params->frame.height, params->frame.width,
-           bench->profile ? ", profiled: every pass is timed, which costs a little" : "");
+    printf("frames      RGBA, waves and noise, %ux%u, ", params->frame.height, params->frame.width);
+    if (params->slots == 1)
+        printf("one in flight%s\n", profiled);
+    else
+        printf("%u in flight, %u through the network at once%s\n", params->slots, segman_session_parallel(bench->session), profiled);
 }
 
 static void print_series(const char *title, const GArray *samples)
@@ -199,11 +235,12 @@ static json_t *settings_json(const struct bench *bench)
     struct segman_memory_info memory;
 
     segman_session_memory(bench->session, &memory);
-    return json_pack("{so so so ss s[ii] si si si sI sI sI sI}", "model", app_json_text(bench->engine.name), "device",
+    return json_pack("{so so so ss s[ii] si si si si sI sI sI sI}", "model", app_json_text(bench->engine.name), "device",
                      app_json_text(device->name), "driver", app_json_text(device->driver), "precision",
                      app_precision_name(segman_session_precision(bench->session)), "size", (int)bench->params.net_height,
-                     (int)bench->params.net_width, "crop", (int)bench->params.crop, "stride", (int)bench->params.stride, "in_flight", 1,
-                     "arena_bytes", (json_int_t)memory.arena, "arena_naive_bytes", (json_int_t)memory.arena_naive, "weight_bytes",
+                     (int)bench->params.net_width, "crop", (int)bench->params.crop, "stride", (int)bench->params.stride, "in_flight",
+                     (int)bench->params.slots, "parallel", (int)segman_session_parallel(bench->session), "arena_bytes",
+                     (json_int_t)memory.arena, "arena_naive_bytes", (json_int_t)memory.arena_naive, "weight_bytes",
                      (json_int_t)memory.weights, "frame_bytes", (json_int_t)memory.frames);
 }
 

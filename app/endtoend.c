@@ -114,8 +114,8 @@ void app_end_to_end_print(const struct app_end_to_end *result, FILE *out)
 
     if (!report->frames)
         return;
-    fprintf(out, "\nend to end  %s, %" G_GUINT64_FORMAT " frames, several in flight, to %s\n", result->input, report->frames,
-            result->encoder ? result->encoder : "-");
+    fprintf(out, "\nend to end  %s, %" G_GUINT64_FORMAT " frames, several in flight, %u through the network at once, to %s\n",
+            result->input, report->frames, report->parallel, result->encoder ? result->encoder : "-");
     fprintf(out, "frames a second              %9.2f\n", report->elapsed > 0 ? (double)report->frames / report->elapsed : 0);
     print_part(out, "ms a frame, all", report->elapsed, report->frames);
     print_part(out, "  waiting for the decoder", report->read, report->frames);
@@ -130,9 +130,10 @@ void app_end_to_end_print(const struct app_end_to_end *result, FILE *out)
 json_t *app_end_to_end_json(const struct app_end_to_end *result)
 {
     const struct app_loop_report *report = &result->report;
-    json_t *object = json_pack("{so so sI sf sf sf sf sf}", "input", app_json_text(result->input), "encoder",
-                               app_json_text(result->encoder), "frames", (json_int_t)report->frames, "seconds", report->elapsed, "read",
-                               report->read, "upload", report->upload, "wait", report->wait, "write", report->deliver);
+    json_t *object =
+        json_pack("{so so sI si sf sf sf sf sf}", "input", app_json_text(result->input), "encoder", app_json_text(result->encoder),
+                  "frames", (json_int_t)report->frames, "parallel", (int)report->parallel, "seconds", report->elapsed, "read", report->read,
+                  "upload", report->upload, "wait", report->wait, "write", report->deliver);
 
     if (report->gpu_ms)
         json_object_set_new(object, "gpu_ms", app_samples_json((const double *)report->gpu_ms->data, report->gpu_ms->len, true));

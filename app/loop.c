@@ -9,7 +9,8 @@
 
 #include <string.h>
 
-#define SLOTS       3
+#define SLOTS       3 /* with one network at a time */
+#define PARALLEL    2 /* networks at once for files: more finish no sooner than their decoder and encoder */
 #define LIVE_FLIGHT 2 /* of a live source: a third one would only be older when it is done */
 
 /* What a frame in flight carries beside its pixels. */
@@ -25,10 +26,11 @@ struct app_loop {
     struct segman_session *session;
     struct segman_frame_format format, view;
     struct app_legend *legend;
-    struct ticket tickets[SLOTS];
+    struct ticket tickets[SEGMAN_MAX_SLOTS];
     struct app_loop_report report;
     struct app_progress progress;
     uint64_t submitted; /* frames given to the session */
+    uint32_t flight;    /* at most so many are with it at once */
     bool stills;        /* every frame stands for itself */
     enum segman_precision precision;
     bool live;
@@ -57,6 +59,23 @@ static bool make_legend(struct app_loop *loop)
     return true;
 }
 
+/* Networks at once that nobody asked for are no reason to fail for want of memory. */
+static bool open_session(struct app_loop *loop, struct segman_error *error)
+{
+    struct segman_session_params *params = &loop->session_params;
+    const uint64_t asked = loop->params.options->parallel;
+
+    params->parallel = (uint32_t)MIN(asked ? asked : loop->live ? 1 : PARALLEL, SEGMAN_MAX_SLOTS);
+    params->slots = MIN(MAX(2 * params->parallel, SLOTS), SEGMAN_MAX_SLOTS);
+    loop->session = app_engine_session(loop->params.engine, loop->params.options, params, error);
+    if (loop->session || asked || params->parallel == 1 || error->status != SEGMAN_ERROR_DEVICE_MEMORY)
+        return loop->session != NULL;
+    params->parallel = 1;
+    params->slots = SLOTS;
+    loop->session = app_engine_session(loop->params.engine, loop->params.options, params, error);
+    return loop->session != NULL;
+}
+
 static bool make_session(struct app_loop *loop, const struct segman_frame_format *format, struct segman_error *error)
 {
     segman_session_destroy(loop->session);
@@ -69,15 +88,15 @@ static bool make_session(struct app_loop *loop, const struct segman_frame_format
         .frame = *format,
         .view = loop->params.view,
         .view_format = loop->view.format,
-        .slots = SLOTS,
         .taps = loop->params.taps,
         .n_taps = loop->params.n_taps,
     };
     if (!loop->stills)
         app_engine_temporal(loop->params.options, &loop->session_params);
-    loop->session = app_engine_session(loop->params.engine, loop->params.options, &loop->session_params, error);
-    if (!loop->session)
+    if (!open_session(loop, error))
         return false;
+    loop->report.parallel = segman_session_parallel(loop->session);
+    loop->flight = loop->live ? LIVE_FLIGHT : loop->report.parallel > 1 ? loop->session_params.slots : SLOTS;
     loop->precision = segman_session_precision(loop->session);
     return !loop->params.legend || make_legend(loop);
 }
@@ -105,7 +124,10 @@ struct app_loop *app_loop_create(const struct app_loop_params *params, struct se
 {
     struct app_loop *loop = g_new0(struct app_loop, 1);
     const struct pipe_source_info *info = pipe_source_info(params->source);
+    struct segman_error scratch;
 
+    if (!error)
+        error = &scratch;
     loop->params = *params;
     loop->params.legend = params->legend && params->view != SEGMAN_VIEW_NONE;
     loop->stills = info->kind == PIPE_KIND_IMAGE || info->kind == PIPE_KIND_IMAGES;
@@ -164,7 +186,7 @@ static void copy_planes(const struct segman_planes *to, const struct pipe_frame 
 static bool submit(struct app_loop *loop, const struct pipe_frame *frame, struct segman_error *error)
 {
     int64_t start = g_get_monotonic_time();
-    struct ticket *ticket = &loop->tickets[loop->submitted % SLOTS];
+    struct ticket *ticket = &loop->tickets[loop->submitted % loop->session_params.slots];
     struct segman_planes planes;
 
     if (!segman_session_begin(loop->session, &planes, error))
@@ -222,7 +244,7 @@ static void note(GArray *samples, uint64_t index, double value)
 static bool deliver(struct app_loop *loop, const struct segman_result *result, const uint64_t *counts, struct segman_error *error)
 {
     int64_t start = g_get_monotonic_time();
-    const struct ticket *ticket = &loop->tickets[result->user % SLOTS];
+    const struct ticket *ticket = &loop->tickets[result->user % loop->session_params.slots];
     double wall_ms = (double)(start - ticket->submitted) / 1e3, age_ms = (double)(start * 1000 - ticket->captured_ns) / 1e6;
     struct app_delivery delivery = {
         .result = result,
@@ -331,7 +353,7 @@ static bool feed(struct app_loop *loop, const struct pipe_frame *frame, struct s
         return false;
     if (alone)
         return run_alone(loop, frame, error);
-    if (segman_session_in_flight(loop->session) == (loop->live ? LIVE_FLIGHT : SLOTS) && !finish_oldest(loop, error))
+    if (segman_session_in_flight(loop->session) == loop->flight && !finish_oldest(loop, error))
         return false;
     return submit(loop, frame, error);
 }

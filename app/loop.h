@@ -69,9 +69,10 @@ struct app_loop_report {
     uint64_t lost;    /**< in flight when the device was lost */
     double elapsed;
     double read, upload, wait, deliver;
-    GArray *gpu_ms;  /**< double, one a frame */
-    GArray *wall_ms; /**< double, from submission to the result */
-    GArray *age_ms;  /**< double, live: from capture to the result */
+    uint32_t parallel; /**< frames that went through the network at once */
+    GArray *gpu_ms;    /**< double, one a frame; with others beside it, if parallel is more than one */
+    GArray *wall_ms;   /**< double, from submission to the result */
+    GArray *age_ms;    /**< double, live: from capture to the result */
 };
 
 struct app_loop;

@@ -59,6 +59,7 @@ const struct app_option app_option_table[] = {
     {"smooth", 0, "0..1", NULL, "steadier masks: weight of past frames where still (0)", NETWORK, NET_COMMANDS, SHARE(smooth)},
     {"skip-still", 0, "[N]", "4", "keep masks where no cell changes by more (4 of 255)", NETWORK, APP_SEGMENT, LEVEL(skip_still)},
     {"device", 'd', "DEVICE", NULL, "number, part of its name, or UUID", NETWORK, NET_COMMANDS | APP_INSPECT, TEXT(device)},
+    {"parallel", 0, "N", NULL, NULL, NETWORK, NET_COMMANDS, COUNT(parallel)},
     {"tune", 0, NULL, NULL, NULL, NETWORK, NET_COMMANDS, FLAG(tune)},
     {"list-devices", 0, NULL, NULL, NULL, NETWORK, APP_SEGMENT, FLAG_ONCE(list_devices)},
 

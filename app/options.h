@@ -43,6 +43,7 @@ struct app_options {
     double skip_still; /**< threshold in 8-bit levels; below 0: no frame is skipped */
     char *device;
     bool tune;
+    uint64_t parallel; /**< networks at once; 0: as suits the input */
     bool list_devices;
 
     bool no_window, fullscreen, loop;

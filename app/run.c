@@ -278,9 +278,10 @@ static json_t *session_json(const struct run *run)
     const struct segman_session_params *session = app_loop_session_params(run->loop);
     const struct segman_device_info *device = segman_context_device(run->engine.context);
 
-    return json_pack("{so so ss s[ii] s[ii] si}", "model", app_json_text(run->engine.name), "device", app_json_text(device->name),
+    return json_pack("{so so ss s[ii] s[ii] si si}", "model", app_json_text(run->engine.name), "device", app_json_text(device->name),
                      "precision", app_precision_name(app_loop_precision(run->loop)), "frame", (int)session->frame.width,
-                     (int)session->frame.height, "network", (int)session->net_width, (int)session->net_height, "crop", (int)session->crop);
+                     (int)session->frame.height, "network", (int)session->net_width, (int)session->net_height, "crop", (int)session->crop,
+                     "parallel", (int)app_loop_report(run->loop)->parallel);
 }
 
 /* age_ms: from a frame's capture until its result was there. */

@@ -9,14 +9,15 @@
 /* The order of a frame. */
 static const enum gpu_queue order[GPU_QUEUES] = {GPU_QUEUE_UPLOAD, GPU_QUEUE_MAIN, GPU_QUEUE_READBACK};
 
-bool slot_lists_create(struct slot_lists *l, struct gpu *gpu, const bool beside[GPU_QUEUES], uint32_t timers, struct segman_error *error)
+bool slot_lists_create(struct slot_lists *l, struct gpu *gpu, const bool beside[GPU_QUEUES], uint32_t number, uint32_t timers,
+                       struct segman_error *error)
 {
     *l = (struct slot_lists){0};
     for (uint32_t i = 0; i < GPU_QUEUES; i++) {
         bool main = i == GPU_QUEUE_MAIN;
         if (!main && !beside[i])
             continue;
-        l->list[i] = gpu_commands_create_for(gpu, i, main ? MARKS + timers : 2, error);
+        l->list[i] = gpu_commands_create_for(gpu, i, number, main ? MARKS + timers : 2, error);
         if (!l->list[i])
             return false;
     }

@@ -14,8 +14,8 @@ struct slot_lists {
     uint32_t passes;                       /**< timed passes in the main list */
 };
 
-/** timers: of passes in the main list. What was made before a failure is destroyed by slot_lists_destroy(). */
-bool slot_lists_create(struct slot_lists *lists, struct gpu *gpu, const bool beside[GPU_QUEUES], uint32_t timers,
+/** number: of the main queue; timers: of passes in the main list. What was made before a failure is destroyed by slot_lists_destroy(). */
+bool slot_lists_create(struct slot_lists *lists, struct gpu *gpu, const bool beside[GPU_QUEUES], uint32_t number, uint32_t timers,
                        struct segman_error *error);
 void slot_lists_destroy(struct slot_lists *lists);
 

@@ -257,8 +257,14 @@ struct segman_session_params {
     enum segman_precision precision;      /**< AUTO: F16 (fewer bytes; faster on CPU drivers too) */
     enum segman_view view;                /**< what segman_result.view holds */
     enum segman_pixel_format view_format; /**< format of the view: frame.format, or an RGB format (converted by the frame's matrix) */
-    uint32_t slots;                       /**< 1..SEGMAN_MAX_SLOTS frames in flight; 0: 2 */
-    const char *const *taps;              /**< names of tensors to keep for segman_session_tap(); [n_taps] */
+    uint32_t slots;                       /**< 1..SEGMAN_MAX_SLOTS frames in flight; 0: 2 for each of parallel */
+    /**
+     * Frames whose networks run at once, on queues of their own, each with activations of its own: more frames a second, each of
+     * them later. 0: 1. Fewer where the device has fewer queues that run beside each other (segman_session_parallel() tells), and
+     * never more than slots; 1 with smooth, skip_still or present.
+     */
+    uint32_t parallel;
+    const char *const *taps; /**< names of tensors to keep for segman_session_tap(); [n_taps] */
     size_t n_taps;
     bool profile;    /**< time every pass (timestamps; costs a little) */
     bool no_fuse;    /**< run the graph without fusing passes (for tests) */
@@ -359,6 +365,9 @@ SEGMAN_API bool segman_session_wait(struct segman_session *session, uint64_t tim
 SEGMAN_API void segman_session_release(struct segman_session *session);
 /** Frames submitted and not yet waited for. */
 SEGMAN_API uint32_t segman_session_in_flight(const struct segman_session *session);
+
+/** Frames whose networks run at once, at least 1. */
+SEGMAN_API uint32_t segman_session_parallel(const struct segman_session *session);
 
 /** Precision that is in use (never AUTO). */
 SEGMAN_API enum segman_precision segman_session_precision(const struct segman_session *session);

@@ -1,351 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * A session: the lowered network and the frame program, recorded once into the command lists of each slot.
- * Slots are used in turn; four counters tell what each one does:
- *   released <= waited <= submitted <= released + slots
- */
-#include <inttypes.h>
-#include <stdlib.h>
+/* A session's frames, and what can be asked about it. */
 #include <string.h>
 
 #include "context.h"
-#include "lists.h"
-#include "net/tuning.h"
-#include "session.h"
-
-#define DEFAULT_SLOTS   2
-#define GPU_PATIENCE_NS 60000000000ull   /* a frame that takes longer on a GPU will not come */
-#define CPU_PATIENCE_NS 3600000000000ull /* a CPU driver may need minutes */
-
-struct segman_session {
-    struct segman_model *model;
-    struct gpu *gpu;
-    struct segman_session_params params; /* taps is not kept */
-    struct net_program *net;
-    struct frame_program *frame;
-    struct slot_lists lists[SEGMAN_MAX_SLOTS];
-    struct gpu_commands *preview[SEGMAN_MAX_SLOTS]; /* with params.present: the picture alone */
-    bool beside[GPU_QUEUES];                        /* which parts of a frame are lists of their own */
-    uint64_t user[SEGMAN_MAX_SLOTS];
-    uint64_t submitted, waited, released;
-    uint32_t last_slot;            /* of the last waited frame */
-    struct segman_pass_info *pass; /* in recorded order */
-    size_t n_passes, cap_passes;
-    bool listing; /* while slot 0 is recorded the first time */
-    bool out_of_memory;
-};
-
-/* ---- checks ------------------------------------------------------------------------------------ */
-
-static bool check_side(const char *what, uint32_t side, uint32_t min, struct segman_error *error)
-{
-    if (side % 32 || side < min || side > FRAME_MAX_SIDE)
-        return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "%s is %u pixels, expected a multiple of 32 from %u to %u", what, side, min,
-                           FRAME_MAX_SIDE);
-    return true;
-}
-
-static bool check_params(const struct segman_model *model, const struct segman_session_params *p, struct segman_error *error)
-{
-    uint32_t min = segman_model_min_side(model);
-    if (!p->frame.width || !p->frame.height || p->frame.width > FRAME_MAX_SIDE || p->frame.height > FRAME_MAX_SIDE)
-        return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "The frame is %ux%u pixels, expected 1 to %u a side", p->frame.width,
-                           p->frame.height, FRAME_MAX_SIDE);
-    if (!check_side("The network's width", p->net_width, min, error) || !check_side("The network's height", p->net_height, min, error))
-        return false;
-    if (p->crop && (!check_side("The crop", p->crop, min, error) || !check_side("The stride of the crops", p->stride, 32, error)))
-        return false;
-    if (p->slots > SEGMAN_MAX_SLOTS)
-        return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "%u slots were asked for, at most %u are possible", p->slots, SEGMAN_MAX_SLOTS);
-    if (!(p->smooth >= 0 && p->smooth <= 1) || (p->skip_still && !(p->still_threshold >= 0)))
-        return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "Smoothing is a number from 0 to 1, a difference of still frames not negative");
-    if (p->view != SEGMAN_VIEW_NONE && p->view_format != p->frame.format && !frame_is_rgb(p->view_format))
-        return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "A view must have the frame's pixel format or an RGB format");
-    return true;
-}
-
-/* ---- building ---------------------------------------------------------------------------------- */
-
-static bool build_network(struct segman_session *s, const struct segman_session_params *p, uint32_t w, uint32_t h,
-                          struct segman_error *error)
-{
-    const struct net_weights weights = model_weights(s->model);
-    struct net *n = net_create(&weights);
-    if (!n)
-        return segman_fail(error, SEGMAN_ERROR_MEMORY, "Out of memory");
-    segman_build(n, &s->model->architecture, h, w);
-    const struct net_program_params params = {.f16 = s->params.precision == SEGMAN_PRECISION_F16,
-                                              .no_fuse = p->no_fuse,
-                                              .taps = p->taps,
-                                              .n_taps = p->n_taps,
-                                              .tuning = s->model->context->tuning};
-    s->net = net_program_create(s->gpu, n, &params, error);
-    net_destroy(n);
-    return s->net != NULL;
-}
-
-/*
- * Transfers overlap with other frames' networks where there are several slots and the device has queues for them. What a
- * presenter draws it reads from the slot's own frame: uploads wait for it on the main queue.
- */
-static void choose_queues(struct segman_session *s)
-{
-    const struct gpu_caps *caps = gpu_caps(s->gpu);
-    bool overlap = s->params.slots > 1 && !caps->unified_memory;
-    s->beside[GPU_QUEUE_UPLOAD] = overlap && !s->params.present && caps->beside[GPU_QUEUE_UPLOAD];
-    s->beside[GPU_QUEUE_READBACK] = overlap && caps->beside[GPU_QUEUE_READBACK];
-}
-
-static void on_recorded(void *user, struct gpu_commands *commands, const struct net_pass *pass, bool barrier);
-
-static bool build_frames(struct segman_session *s, uint32_t crop_w, uint32_t crop_h, struct segman_error *error)
-{
-    const struct segman_session_params *p = &s->params;
-    const struct net_pass *pass;
-    struct frame_crop crops[FRAME_MAX_CROPS];
-    uint32_t n = 0;
-    if (p->crop) {
-        n = frame_crops(p->net_width, p->net_height, crop_w, crop_h, p->stride, crops, FRAME_MAX_CROPS);
-        if (n > FRAME_MAX_CROPS)
-            return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "The image needs %u crops, at most %u are possible: use a larger stride", n,
-                               FRAME_MAX_CROPS);
-    }
-    const struct frame_params params = {.frame = p->frame,
-                                        .resize = p->resize,
-                                        .view = p->view,
-                                        .view_format = p->view_format,
-                                        .net_width = p->net_width,
-                                        .net_height = p->net_height,
-                                        .input = net_program_input(s->net),
-                                        .logits = net_program_output(s->net),
-                                        .crops = p->crop ? crops : NULL,
-                                        .n_crops = n,
-                                        .slots = p->slots,
-                                        .confidence = p->confidence,
-                                        .smooth = p->smooth,
-                                        .skip_still = p->skip_still,
-                                        .still_threshold = p->still_threshold,
-                                        .net_passes = (uint32_t)net_program_passes(s->net, &pass),
-                                        .keep = p->present,
-                                        .own_uploads = s->beside[GPU_QUEUE_UPLOAD],
-                                        .own_read_backs = s->beside[GPU_QUEUE_READBACK],
-                                        .recorded = on_recorded,
-                                        .user = s};
-    s->frame = frame_program_create(s->gpu, &params, error);
-    return s->frame != NULL;
-}
-
-/* ---- recording --------------------------------------------------------------------------------- */
-
-static void on_recorded(void *user, struct gpu_commands *commands, const struct net_pass *pass, bool barrier)
-{
-    struct segman_session *s = user;
-    if (s->params.profile)
-        gpu_commands_timer(commands);
-    if (!s->listing)
-        return;
-    if (s->n_passes == s->cap_passes) {
-        size_t cap = s->cap_passes ? 2 * s->cap_passes : 512;
-        struct segman_pass_info *p = realloc(s->pass, cap * sizeof(*p));
-        if (!p) {
-            s->out_of_memory = true;
-            return;
-        }
-        s->pass = p;
-        s->cap_passes = cap;
-    }
-    s->pass[s->n_passes++] = (struct segman_pass_info){.scope = pass->scope,
-                                                       .op = pass->op,
-                                                       .shader = pass->shader,
-                                                       .flops = pass->flops,
-                                                       .bytes = pass->bytes,
-                                                       .barrier = barrier,
-                                                       .matrices = pass->matrices,
-                                                       .groups = {pass->groups[0], pass->groups[1], pass->groups[2]}};
-}
-
-static void record_network(struct segman_session *s, struct gpu_commands *commands)
-{
-    const struct net_pass *pass;
-    size_t n = net_program_passes(s->net, &pass);
-    for (size_t i = 0; i < n; i++)
-        on_recorded(s, commands, &pass[i], gpu_commands_pass(commands, pass[i].pass));
-}
-
-static void record_upload(void *user, uint32_t slot, struct gpu_commands *c)
-{
-    frame_record_upload(((struct segman_session *)user)->frame, slot, c);
-}
-
-static void record_frame(void *user, uint32_t slot, struct gpu_commands *c)
-{
-    struct segman_session *s = user;
-    frame_record_decision(s->frame, slot, c);
-    for (uint32_t crop = 0; crop < frame_program_crops(s->frame); crop++) {
-        frame_record_input(s->frame, slot, c, crop);
-        record_network(s, c);
-        frame_record_crop(s->frame, slot, c, crop);
-    }
-    frame_record_output(s->frame, slot, c);
-}
-
-static void record_read_back(void *user, uint32_t slot, struct gpu_commands *c)
-{
-    frame_record_read_back(((struct segman_session *)user)->frame, slot, c);
-}
-
-static bool record_slot(struct segman_session *s, uint32_t slot, struct segman_error *error)
-{
-    static const slot_record_fn record[GPU_QUEUES] = {
-        [GPU_QUEUE_UPLOAD] = record_upload, [GPU_QUEUE_MAIN] = record_frame, [GPU_QUEUE_READBACK] = record_read_back};
-    if (!slot_lists_record(&s->lists[slot], record, s, slot, s->params.profile, error))
-        return false;
-    return !s->out_of_memory || segman_fail(error, SEGMAN_ERROR_MEMORY, "Out of memory");
-}
-
-static bool record_all(struct segman_session *s, struct segman_error *error)
-{
-    for (uint32_t i = 0; i < s->params.slots; i++)
-        if (!record_slot(s, i, error))
-            return false;
-    return true;
-}
-
-static bool create_commands(struct segman_session *s, struct segman_error *error)
-{
-    const struct net_pass *pass;
-    size_t per_crop = net_program_passes(s->net, &pass) + 8;
-    uint32_t timers = s->params.profile ? (uint32_t)(per_crop * frame_program_crops(s->frame)) + 16 : 0;
-    for (uint32_t i = 0; i < s->params.slots; i++)
-        if (!slot_lists_create(&s->lists[i], s->gpu, s->beside, timers, error))
-            return false;
-    return true;
-}
-
-static bool create_previews(struct segman_session *s, struct segman_error *error)
-{
-    for (uint32_t i = 0; s->params.present && i < s->params.slots; i++) {
-        s->preview[i] = gpu_commands_create(s->gpu, 0, error);
-        if (!s->preview[i] || !gpu_commands_begin(s->preview[i], error))
-            return false;
-        frame_record_source(s->frame, i, s->preview[i]);
-        if (!gpu_commands_end(s->preview[i], error))
-            return false;
-    }
-    return true;
-}
-
-struct segman_session *segman_session_create(struct segman_model *model, const struct segman_session_params *params,
-                                             struct segman_error *error)
-{
-    if (!model->context) {
-        segman_fail(error, SEGMAN_ERROR_ARGUMENT, "The model was opened without a GPU context");
-        return NULL;
-    }
-    if (!check_params(model, params, error))
-        return NULL;
-    struct segman_session *s = calloc(1, sizeof(*s));
-    if (!s) {
-        segman_fail(error, SEGMAN_ERROR_MEMORY, "Out of memory");
-        return NULL;
-    }
-    s->model = model;
-    s->gpu = model->context->gpu;
-    s->params = *params;
-    s->params.taps = NULL;
-    if (!s->params.slots)
-        s->params.slots = DEFAULT_SLOTS;
-    if (s->params.precision == SEGMAN_PRECISION_AUTO)
-        s->params.precision = SEGMAN_PRECISION_F16;
-    uint32_t w = params->crop && params->crop < params->net_width ? params->crop : params->net_width;
-    uint32_t h = params->crop && params->crop < params->net_height ? params->crop : params->net_height;
-    s->listing = true;
-    choose_queues(s);
-    if (!build_network(s, params, w, h, error) || !build_frames(s, w, h, error) || !create_commands(s, error) || !record_slot(s, 0, error))
-        goto fail;
-    s->listing = false;
-    if (!record_all(s, error) || !create_previews(s, error))
-        goto fail;
-    struct segman_style style;
-    segman_style_default(&style, model, NULL);
-    segman_session_set_style(s, &style);
-    return s;
-fail:
-    segman_session_destroy(s);
-    return NULL;
-}
-
-bool segman_model_tune(struct segman_model *model, const struct segman_session_params *params, segman_tune_fn progress, void *user,
-                       struct segman_error *error)
-{
-    if (!model->context || !model->context->tuning)
-        return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "The model was opened without a GPU context");
-    struct net_tuning *t = model->context->tuning;
-    const char *path = gpu_tuning_path(model->context->gpu);
-    net_tuning_collect(t, true);
-    struct segman_session *s = segman_session_create(model, params, error);
-    segman_session_destroy(s);
-    bool ok = s && net_tune(t, model->context->gpu, progress, user, error);
-    net_tuning_collect(t, false);
-    return ok && (!path || net_tuning_save(t, path, error));
-}
-
-static uint64_t patience(const struct segman_session *s)
-{
-    return gpu_caps(s->gpu)->cpu ? CPU_PATIENCE_NS : GPU_PATIENCE_NS;
-}
-
-/* Waits for all frames in flight without taking their results. */
-static bool wait_idle(struct segman_session *s, struct segman_error *error)
-{
-    for (uint32_t i = 0; i < s->params.slots; i++)
-        if (!slot_lists_wait(&s->lists[i], patience(s), error))
-            return false;
-    return true;
-}
-
-void segman_session_destroy(struct segman_session *s)
-{
-    if (!s)
-        return;
-    wait_idle(s, NULL);
-    for (uint32_t i = 0; i < SEGMAN_MAX_SLOTS; i++) {
-        slot_lists_destroy(&s->lists[i]);
-        gpu_commands_destroy(s->preview[i]);
-    }
-    frame_program_destroy(s->frame);
-    net_program_destroy(s->net);
-    free(s->pass);
-    free(s);
-}
+#include "session_internal.h"
 
 /* ---- frames ------------------------------------------------------------------------------------ */
 
 void segman_session_set_style(struct segman_session *s, const struct segman_style *style)
 {
-    frame_set_style(s->frame, style);
+    for (uint32_t i = 0; i < s->n_tracks; i++)
+        frame_set_style(s->track[i].frame, style);
 }
 
 bool segman_session_set_overlay(struct segman_session *s, const struct segman_overlay *overlay, struct segman_error *error)
 {
-    bool record_again = false;
-    if (frame_overlay_grows(s->frame, overlay) && !wait_idle(s, error))
+    bool record_again = false, good = true;
+    if (frame_overlay_grows(s->track[0].frame, overlay) && !session_wait_idle(s, error))
         return false;
-    if (!frame_set_overlay(s->frame, overlay, &record_again, error))
-        return false;
-    return !record_again || record_all(s, error);
+    for (uint32_t i = 0; good && i < s->n_tracks; i++) {
+        bool again = false;
+        good = frame_overlay_reserve(s->track[i].frame, overlay, &again, error);
+        record_again |= again;
+    }
+    for (uint32_t i = 0; good && i < s->n_tracks; i++)
+        frame_set_overlay(s->track[i].frame, overlay);
+    return (!record_again || session_record(s, error)) && good; /* what grew before a failure has other passes too */
 }
 
 void segman_session_reset_history(struct segman_session *s)
 {
-    frame_reset_history(s->frame);
+    frame_reset_history(s->track[0].frame); /* with more tracks there is none */
 }
 
 bool segman_session_begin(struct segman_session *s, struct segman_planes *planes, struct segman_error *error)
 {
     if (s->submitted - s->released >= s->params.slots)
         return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "All %u slots are in use: wait for a frame and release it first", s->params.slots);
-    *planes = frame_planes(s->frame, (uint32_t)(s->submitted % s->params.slots));
+    uint32_t slot = (uint32_t)(s->submitted % s->params.slots);
+    *planes = frame_planes(session_track_of(s, slot)->frame, session_own_slot(s, slot));
     return true;
 }
 
@@ -355,7 +48,7 @@ bool segman_session_preview(struct segman_session *s, uint32_t *slot, struct seg
     struct gpu_commands *c = s->preview[*slot];
     if (!c || s->submitted - s->released >= s->params.slots)
         return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "There is no begun frame to be shown");
-    return gpu_commands_wait(c, patience(s), error) && gpu_commands_submit(c, error);
+    return gpu_commands_wait(c, session_patience_ns(s), error) && gpu_commands_submit(c, error);
 }
 
 bool segman_session_submit(struct segman_session *s, uint64_t user, struct segman_error *error)
@@ -363,8 +56,8 @@ bool segman_session_submit(struct segman_session *s, uint64_t user, struct segma
     uint32_t slot = (uint32_t)(s->submitted % s->params.slots);
     if (s->submitted - s->released >= s->params.slots)
         return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "A frame must be begun before it is submitted");
-    frame_prepare(s->frame, slot);
-    if (!slot_lists_submit(&s->lists[slot], patience(s), error))
+    frame_prepare(session_track_of(s, slot)->frame, session_own_slot(s, slot));
+    if (!slot_lists_submit(&s->lists[slot], session_patience_ns(s), error))
         return false;
     s->user[slot] = user;
     s->submitted++;
@@ -377,12 +70,12 @@ bool segman_session_wait(struct segman_session *s, uint64_t timeout_ns, struct s
     struct slot_lists *lists = &s->lists[slot];
     if (s->waited == s->submitted)
         return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "No frame is in flight");
-    if (!slot_lists_wait(lists, timeout_ns == UINT64_MAX ? patience(s) : timeout_ns, error))
+    if (!slot_lists_wait(lists, timeout_ns == UINT64_MAX ? session_patience_ns(s) : timeout_ns, error))
         return false;
     s->waited++;
     s->last_slot = slot;
     *result = (struct segman_result){.user = s->user[slot], .slot = slot};
-    frame_result(s->frame, slot, result);
+    frame_result(session_track_of(s, slot)->frame, session_own_slot(s, slot), result);
     result->gpu_ms = slot_lists_time(lists, GPU_QUEUE_MAIN);
     result->upload_ms = slot_lists_time(lists, GPU_QUEUE_UPLOAD);
     result->read_back_ms = slot_lists_time(lists, GPU_QUEUE_READBACK);
@@ -402,12 +95,17 @@ uint32_t segman_session_in_flight(const struct segman_session *s)
 
 const struct frame_program *session_frames(const struct segman_session *s)
 {
-    return s->params.present ? s->frame : NULL;
+    return s->params.present ? s->track[0].frame : NULL;
 }
 
 uint32_t session_slots(const struct segman_session *s)
 {
     return s->params.slots;
+}
+
+uint32_t segman_session_parallel(const struct segman_session *s)
+{
+    return s->n_tracks;
 }
 
 enum segman_precision segman_session_precision(const struct segman_session *s)
@@ -420,7 +118,7 @@ enum segman_precision segman_session_precision(const struct segman_session *s)
 bool segman_session_tap(struct segman_session *s, const char *name, uint32_t shape[3], float **data, struct segman_error *error)
 {
     struct net_memory m;
-    if (!net_program_tap(s->net, name, &m))
+    if (!net_program_tap(session_track_of(s, s->last_slot)->net, name, &m))
         return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "The tensor '%s' was not kept: name it in the session's taps", name);
     *data = net_memory_read(s->gpu, &m, error);
     shape[0] = m.c;
@@ -445,11 +143,15 @@ bool segman_session_pass(const struct segman_session *s, size_t i, struct segman
 
 void segman_session_memory(const struct segman_session *s, struct segman_memory_info *info)
 {
-    *info = (struct segman_memory_info){.frames = frame_program_memory(s->frame)};
-    net_program_memory(s->net, info);
+    *info = (struct segman_memory_info){0};
+    net_program_memory(s->track[0].net, info);
+    info->arena *= s->n_tracks;
+    info->arena_naive *= s->n_tracks;
+    for (uint32_t i = 0; i < s->n_tracks; i++)
+        info->frames += frame_program_memory(s->track[i].frame);
 }
 
 void segman_session_print_plan(const struct segman_session *s, FILE *out)
 {
-    net_program_print_plan(s->net, out);
+    net_program_print_plan(s->track[0].net, out);
 }

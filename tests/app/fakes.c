@@ -96,7 +96,7 @@ struct segman_session *segman_session_create(struct segman_model *model, const s
     struct segman_session *session;
 
     (void)model;
-    if (fake.fail_create) {
+    if (fake.fail_create || (fake.fail_parallel && params->parallel > 1)) {
         segman_fail(error, SEGMAN_ERROR_DEVICE_MEMORY, "no room");
         return NULL;
     }
@@ -188,6 +188,11 @@ void segman_session_release(struct segman_session *session)
 uint32_t segman_session_in_flight(const struct segman_session *session)
 {
     return (uint32_t)(session->submitted - session->waited);
+}
+
+uint32_t segman_session_parallel(const struct segman_session *session)
+{
+    return CLAMP(session->params.parallel, 1, MAX(fake.parallel, 1));
 }
 
 enum segman_precision segman_session_precision(const struct segman_session *session)

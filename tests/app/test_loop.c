@@ -67,6 +67,7 @@ static void reset(void)
     options.frames = 0;
     options.smooth = 0;
     options.skip_still = -1;
+    options.parallel = 0;
 }
 
 static struct app_loop *make(bool legend, struct segman_error *error)
@@ -128,6 +129,34 @@ static void many_frames(void)
     CU_ASSERT_EQUAL(report->gpu_ms->len, APP_LOOP_SAMPLES);
     CU_ASSERT_EQUAL(report->wall_ms->len, APP_LOOP_SAMPLES);
     app_loop_destroy(loop);
+}
+
+/* Twice as many frames are in flight as networks run at once; without the memory for them there is one. */
+static void parallel(void)
+{
+    struct segman_error error;
+
+    reset();
+    fake.parallel = 8;
+    CU_ASSERT_EQUAL(run(false, NULL).frames, 10);
+    CU_ASSERT_EQUAL(fake.most_in_flight, 4);
+    reset();
+    fake.parallel = 8;
+    options.parallel = 3;
+    CU_ASSERT_EQUAL(run(false, NULL).frames, 10);
+    CU_ASSERT_EQUAL(fake.most_in_flight, 6);
+    fake.fail_parallel = true;
+    CU_ASSERT_PTR_NULL(make(false, &error)); /* asked for: said */
+    reset();
+    fake.parallel = 8;
+    fake.fail_parallel = true;
+    CU_ASSERT_EQUAL(run(false, NULL).frames, 10);
+    CU_ASSERT_EQUAL(fake.most_in_flight, 3);
+    reset();
+    fake.parallel = 8;
+    fake.info.kind = PIPE_KIND_LIVE;
+    run(false, NULL);
+    CU_ASSERT_EQUAL(fake.most_in_flight, 2);
 }
 
 static void still_frames(void)
@@ -336,6 +365,7 @@ int main(void)
     CU_TestInfo tests[] = {
         {"still frames", still_frames},
         {"video", video},
+        {"networks at once", parallel},
         {"some frames", some_frames},
         {"many frames", many_frames},
         {"no frames", no_frames},

@@ -55,15 +55,17 @@ void test_overlay_growth(void)
     CU_ASSERT_FALSE(frame_overlay_grows(rig.program, &outside));
     CU_ASSERT_FALSE(frame_overlay_grows(rig.program, NULL));
     CU_ASSERT_TRUE(frame_overlay_grows(rig.program, &large));
-    CU_ASSERT_TRUE(frame_set_overlay(rig.program, &large, &again, NULL));
+    CU_ASSERT_TRUE(frame_overlay_reserve(rig.program, &large, &again, NULL));
     CU_ASSERT_TRUE(again);
+    frame_set_overlay(rig.program, &large);
     for (uint32_t slot = 0; slot < 2; slot++) {
         rig_fill(&rig, slot, 4);
         CU_ASSERT_TRUE(rig_output(&rig, slot, &r));
         CU_ASSERT(r.view.plane[0][0] == 255 && r.view.plane[0][r.view.stride[0] * 99 + 4 * 199 + 2] == 255);
     }
-    CU_ASSERT_TRUE(frame_set_overlay(rig.program, NULL, &again, NULL));
+    CU_ASSERT_TRUE(frame_overlay_reserve(rig.program, NULL, &again, NULL));
     CU_ASSERT_FALSE(again);
+    frame_set_overlay(rig.program, NULL);
     CU_ASSERT_TRUE(rig_output(&rig, 0, &r));
     CU_ASSERT_EQUAL(r.view.plane[0][0], frame_planes(rig.program, 0).plane[0][0]);
     free(rgba);

@@ -126,7 +126,8 @@ static bool make_scene(struct scene *s, const struct rig_params *p, float opacit
     if (!ok)
         return false;
     frame_set_style(s->rig.program, &s->style);
-    ok = frame_set_overlay(s->rig.program, &s->overlay, &again, NULL) && !again;
+    ok = frame_overlay_reserve(s->rig.program, &s->overlay, &again, NULL) && !again;
+    frame_set_overlay(s->rig.program, &s->overlay);
     float *logits = make_logits(&s->rig, s->rig.p.classes, 5, false);
     rig_fill(&s->rig, 0, 13);
     s->planes = frame_planes(s->rig.program, 0);

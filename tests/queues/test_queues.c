@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Transfers in lists of their own, several frames in flight: results as with one list a frame, and a submission that fails
- * leaves nothing behind that hangs. On a device with one queue all lists go there; the semaphores between them are the same.
+ * leaves nothing behind that hangs. On a device with one queue all lists go there; the semaphores between them are the same. So do
+ * networks that run at once, each with its own activations.
  */
 #include "../runner.h"
 #include <stdio.h>
@@ -40,7 +41,7 @@ VkResult __wrap_vkQueueSubmit2(VkQueue queue, uint32_t count, const VkSubmitInfo
 
 struct layout {
     bool staged, upload, read_back; /* memory is not unified even where it is; which transfers have a queue */
-    uint32_t slots;
+    uint32_t slots, parallel;
     bool skip_still, profile, present;
     enum segman_pixel_format format;
 };
@@ -56,6 +57,7 @@ static struct segman_session *open_session(const struct layout *l)
         .net_width = SIDE,
         .net_height = SIDE,
         .slots = l->slots,
+        .parallel = l->parallel,
         .view = SEGMAN_VIEW_OVERLAY,
         .view_format = l->format,
         .confidence = true,
@@ -64,6 +66,7 @@ static struct segman_session *open_session(const struct layout *l)
         .present = l->present,
     };
     caps->unified_memory = own.unified_memory && !l->staged;
+    caps->parallel = l->parallel > 1 ? l->parallel : 1;
     caps->beside[GPU_QUEUE_UPLOAD] = l->upload;
     caps->beside[GPU_QUEUE_READBACK] = l->read_back;
     struct segman_session *s = segman_session_create(model, &params, &error);
@@ -143,6 +146,11 @@ static void compare(enum segman_pixel_format format)
         {.staged = true, .upload = true, .read_back = true, .slots = 2, .profile = true, .format = format},
         {.staged = true, .upload = true, .read_back = true, .slots = 2, .present = true, .format = format},
         {.staged = true, .upload = true, .read_back = true, .slots = 2, .skip_still = true, .format = format},
+        {.slots = 2, .parallel = 2, .format = format},
+        {.staged = true, .slots = 3, .parallel = 2, .profile = true, .format = format},
+        {.staged = true, .upload = true, .read_back = true, .slots = 4, .parallel = 2, .format = format},
+        {.staged = true, .upload = true, .read_back = true, .slots = 5, .parallel = 3, .format = format},
+        {.staged = true, .upload = true, .read_back = true, .slots = 2, .parallel = 2, .skip_still = true, .format = format},
     };
     uint8_t *want = malloc(FRAMES * (LABELS + VIEW)), *got = malloc(FRAMES * (LABELS + VIEW));
     CU_ASSERT_TRUE(run(&plain, want, want + FRAMES * LABELS));
@@ -162,6 +170,52 @@ static void test_rgb(void)
 static void test_nv12(void)
 {
     compare(SEGMAN_FORMAT_NV12);
+}
+
+static uint32_t parallel_of(const struct layout *l, struct segman_memory_info *memory)
+{
+    struct segman_session *s = open_session(l);
+    uint32_t parallel = segman_session_parallel(s);
+    segman_session_memory(s, memory);
+    segman_session_destroy(s);
+    return parallel;
+}
+
+static void test_parallel(void)
+{
+    struct segman_memory_info one, two, other;
+    CU_ASSERT_EQUAL(parallel_of(&(struct layout){.slots = 2}, &one), 1);
+    CU_ASSERT_EQUAL(parallel_of(&(struct layout){.slots = 2, .parallel = 2}, &two), 2);
+    CU_ASSERT(two.arena == 2 * one.arena && two.weights == one.weights && two.frames >= one.frames);
+    CU_ASSERT_EQUAL(parallel_of(&(struct layout){.slots = 2, .parallel = 4}, &other), 2);
+    CU_ASSERT_EQUAL(parallel_of(&(struct layout){.slots = 0, .parallel = 4}, &other), 4);
+    CU_ASSERT_EQUAL(parallel_of(&(struct layout){.slots = 2, .parallel = 2, .skip_still = true}, &other), 1);
+    CU_ASSERT_EQUAL(parallel_of(&(struct layout){.slots = 2, .parallel = 2, .present = true}, &other), 1);
+}
+
+/* An overlay that makes all tracks' passes anew, between frames in flight, and goes with its frames. */
+static void test_parallel_overlay(void)
+{
+    const struct layout l = {.staged = true, .slots = 4, .parallel = 2};
+    struct segman_error error = {0};
+    struct segman_session *s = open_session(&l);
+    uint8_t *rgba = malloc(VIEW), *labels = malloc(FRAMES * (LABELS + VIEW)), *view = labels + FRAMES * LABELS;
+    memset(rgba, 0xff, VIEW);
+    const struct segman_overlay overlay = {.rgba = rgba, .width = SIDE, .height = SIDE, .stride = 4 * SIDE};
+    CU_ASSERT_TRUE(begin(s, 0, &error) && begin(s, 1, &error));
+    CU_ASSERT_TRUE(segman_session_set_overlay(s, &overlay, &error));
+    CU_ASSERT_TRUE(begin(s, 2, &error) && begin(s, 3, &error));
+    for (uint32_t i = 0; i < 4; i++)
+        CU_ASSERT_TRUE(finish(s, labels, view, &error));
+    for (uint32_t i = 0; i < 4; i++) {
+        uint32_t white = 0;
+        for (size_t k = 0; k < LABELS; k++)
+            white += view[i * VIEW + 4 * k] == 255 && view[i * VIEW + 4 * k + 1] == 255;
+        CU_ASSERT(i < 2 ? white < LABELS : white == LABELS);
+    }
+    segman_session_destroy(s);
+    free(labels);
+    free(rgba);
 }
 
 /* A session with a frame in flight, and a second one whose n-th list was refused. */
@@ -218,6 +272,8 @@ int main(void)
     static CU_TestInfo tests[] = {
         {"RGB", test_rgb},
         {"NV12", test_nv12},
+        {"networks at once", test_parallel},
+        {"an overlay over networks at once", test_parallel_overlay},
         {"a submission is refused", test_refused},
         {"a submission finds the device lost", test_lost},
         {"validation is silent", test_validation},

@@ -130,13 +130,13 @@ struct frame_kept frame_kept(const struct frame_program *program, uint32_t slot)
 
 /** For the frames prepared from now on. */
 void frame_set_style(struct frame_program *program, const struct segman_style *style);
-/** Whether frame_set_overlay would allocate: no frame may be in flight then. */
+/** Whether frame_overlay_reserve would allocate: no frame may be in flight then. */
 bool frame_overlay_grows(const struct frame_program *program, const struct segman_overlay *overlay);
-/**
- * Overlay picture of the frames prepared from now on (NULL: none). *record_again: all slots must be recorded anew.
- * A failure changes nothing.
- */
-bool frame_set_overlay(struct frame_program *program, const struct segman_overlay *overlay, bool *record_again, struct segman_error *error);
+/** Room for an overlay picture. *record_again: all slots must be recorded anew. A failure changes nothing. */
+bool frame_overlay_reserve(struct frame_program *program, const struct segman_overlay *overlay, bool *record_again,
+                           struct segman_error *error);
+/** Overlay picture, for which there is room, of the frames prepared from now on (NULL: none). */
+void frame_set_overlay(struct frame_program *program, const struct segman_overlay *overlay);
 /** The next frame prepared has no past: its evidence is its logits, and it is not still. */
 void frame_reset_history(struct frame_program *program);
 /** Hands style and overlay to a slot that is about to be submitted. */

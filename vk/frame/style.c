@@ -87,7 +87,7 @@ static void copy_picture(struct frame_program *f, const struct segman_overlay *o
     }
 }
 
-bool frame_set_overlay(struct frame_program *f, const struct segman_overlay *overlay, bool *record_again, struct segman_error *error)
+bool frame_overlay_reserve(struct frame_program *f, const struct segman_overlay *overlay, bool *record_again, struct segman_error *error)
 {
     struct rectangle r = clip(f, overlay);
     uint32_t words = r.width * r.height, capacity = f->picture_capacity;
@@ -99,7 +99,13 @@ bool frame_set_overlay(struct frame_program *f, const struct segman_overlay *ove
             return false;
         *record_again = true;
     }
-    f->picture_words = words;
+    return true;
+}
+
+void frame_set_overlay(struct frame_program *f, const struct segman_overlay *overlay)
+{
+    struct rectangle r = clip(f, overlay);
+    f->picture_words = r.width * r.height;
     copy_picture(f, overlay, r);
     f->style[FRAME_STYLE_POSITION][0] = r.x;
     f->style[FRAME_STYLE_POSITION][1] = r.y;
@@ -107,7 +113,6 @@ bool frame_set_overlay(struct frame_program *f, const struct segman_overlay *ove
     f->style[FRAME_STYLE_SIZE][1] = r.height;
     f->style_version++;
     f->picture_version++;
-    return true;
 }
 
 void frame_prepare(struct frame_program *f, uint32_t slot)

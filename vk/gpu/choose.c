@@ -140,23 +140,57 @@ static int copy_rank(const VkQueueFamilyProperties *family, bool is_main)
     return family->queueFlags & VK_QUEUE_TRANSFER_BIT ? 0 : -1;
 }
 
-void gpu_queues_choose(VkPhysicalDevice device, uint32_t main_family, struct gpu_queue_info queue[GPU_QUEUES], bool beside[GPU_QUEUES])
+static struct gpu_queue_info queue_of(const VkQueueFamilyProperties *families, uint32_t family, uint32_t index)
 {
-    VkQueueFamilyProperties families[32];
-    uint32_t count = 32, found = 0;
-    vkGetPhysicalDeviceQueueFamilyProperties(device, &count, families);
-    for (uint32_t i = 0; i < GPU_QUEUES; i++) {
-        queue[i] = (struct gpu_queue_info){.family = main_family, .timestamp_bits = families[main_family].timestampValidBits};
-        beside[i] = false;
-    }
+    return (struct gpu_queue_info){.family = family, .index = index, .timestamp_bits = families[family].timestampValidBits};
+}
+
+static void choose_copy_queues(struct gpu *gpu, const VkQueueFamilyProperties *families, uint32_t count, uint32_t main_family)
+{
+    uint32_t found = 0;
     for (int rank = 0; rank < 3; rank++)
         for (uint32_t f = 0; f < count; f++)
             for (uint32_t i = f == main_family; copy_rank(&families[f], f == main_family) == rank && i < families[f].queueCount; i++) {
                 if (++found == GPU_QUEUES)
                     return;
-                queue[found] = (struct gpu_queue_info){.family = f, .index = i, .timestamp_bits = families[f].timestampValidBits};
-                beside[found] = true;
+                gpu->queue[found] = queue_of(families, f, i);
+                gpu->caps.beside[found] = true;
             }
+}
+
+static bool copies_on(const struct gpu *gpu, uint32_t family, uint32_t index)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < GPU_QUEUES; i++)
+        found |= i != GPU_QUEUE_MAIN && gpu->caps.beside[i] && gpu->queue[i].family == family && gpu->queue[i].index == index;
+    return found;
+}
+
+void gpu_queues_choose(struct gpu *gpu, uint32_t main_family)
+{
+    VkQueueFamilyProperties families[32];
+    uint32_t count = 32;
+    vkGetPhysicalDeviceQueueFamilyProperties(gpu->physical, &count, families);
+    const VkQueueFamilyProperties *own = &families[main_family];
+    for (uint32_t i = 0; i < GPU_QUEUES; i++) {
+        gpu->queue[i] = queue_of(families, main_family, 0);
+        gpu->caps.beside[i] = false;
+    }
+    choose_copy_queues(gpu, families, count, main_family);
+    gpu->main[0] = gpu->queue[GPU_QUEUE_MAIN];
+    gpu->n_main = 1;
+    /* Queues with graphics take turns: networks on two of them together are slower than one after the other. */
+    for (uint32_t i = 1; !(own->queueFlags & VK_QUEUE_GRAPHICS_BIT) && i < own->queueCount && gpu->n_main < GPU_MAX_PARALLEL; i++)
+        if (!copies_on(gpu, main_family, i))
+            gpu->main[gpu->n_main++] = queue_of(families, main_family, i);
+    gpu->caps.parallel = gpu->n_main;
+}
+
+/* How well a family suits the main queues, lower is better. */
+static int family_rank(const VkQueueFamilyProperties *family, bool window)
+{
+    bool graphics = family->queueFlags & VK_QUEUE_GRAPHICS_BIT;
+    return (graphics != window) + 2 * !family->timestampValidBits;
 }
 
 int gpu_queue_family(VkPhysicalDevice device, VkSurfaceKHR surface)
@@ -168,7 +202,7 @@ int gpu_queue_family(VkPhysicalDevice device, VkSurfaceKHR surface)
     for (uint32_t i = 0; i < count; i++) {
         if (!(families[i].queueFlags & VK_QUEUE_COMPUTE_BIT) || !can_present(device, i, surface))
             continue;
-        if (best < 0 || (families[i].queueFlags & VK_QUEUE_GRAPHICS_BIT && !(families[best].queueFlags & VK_QUEUE_GRAPHICS_BIT)))
+        if (best < 0 || family_rank(&families[i], surface) < family_rank(&families[best], surface))
             best = (int)i;
     }
     return best;

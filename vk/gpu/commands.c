@@ -55,10 +55,11 @@ static bool has_timers(const struct gpu *gpu, enum gpu_queue queue)
 
 struct gpu_commands *gpu_commands_create(struct gpu *gpu, uint32_t timers, struct segman_error *error)
 {
-    return gpu_commands_create_for(gpu, GPU_QUEUE_MAIN, timers, error);
+    return gpu_commands_create_for(gpu, GPU_QUEUE_MAIN, 0, timers, error);
 }
 
-struct gpu_commands *gpu_commands_create_for(struct gpu *gpu, enum gpu_queue queue, uint32_t timers, struct segman_error *error)
+struct gpu_commands *gpu_commands_create_for(struct gpu *gpu, enum gpu_queue queue, uint32_t number, uint32_t timers,
+                                             struct segman_error *error)
 {
     struct gpu_commands *c = calloc(1, sizeof(*c));
     if (!c) {
@@ -66,7 +67,7 @@ struct gpu_commands *gpu_commands_create_for(struct gpu *gpu, enum gpu_queue que
         return NULL;
     }
     c->gpu = gpu;
-    c->queue = &gpu->queue[queue];
+    c->queue = queue == GPU_QUEUE_MAIN ? &gpu->main[number % gpu->n_main] : &gpu->queue[queue];
     c->scope = scopes[queue];
     c->max_timers = has_timers(gpu, queue) ? timers : 0;
     const VkCommandPoolCreateInfo pool = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,

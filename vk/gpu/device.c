@@ -92,7 +92,7 @@ static bool find_queues(struct gpu *gpu, struct segman_error *error)
     int best = gpu_queue_family(gpu->physical, gpu->surface);
     if (best < 0)
         return segman_fail(error, SEGMAN_ERROR_UNSUPPORTED, "The device %s has no compute queue", gpu->info.name);
-    gpu_queues_choose(gpu->physical, (uint32_t)best, gpu->queue, gpu->caps.beside);
+    gpu_queues_choose(gpu, (uint32_t)best);
     gpu->caps.timestamps = gpu->queue[GPU_QUEUE_MAIN].timestamp_bits != 0;
     for (uint32_t i = 0; i < GPU_QUEUES; i++) {
         bool known = false;
@@ -107,13 +107,19 @@ static bool find_queues(struct gpu *gpu, struct segman_error *error)
 /* Of each family the queues up to the last one in use. */
 static void list_queues(const struct gpu *gpu, VkDeviceQueueCreateInfo list[GPU_QUEUES])
 {
-    static const float priority[GPU_QUEUES] = {1, 1, 1};
+    static const float priority[GPU_QUEUES + GPU_MAX_PARALLEL] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
     for (uint32_t i = 0; i < gpu->n_families; i++) {
-        list[i] = (VkDeviceQueueCreateInfo){
-            .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO, .queueFamilyIndex = gpu->family[i], .pQueuePriorities = priority};
+        uint32_t count = 0;
         for (uint32_t k = 0; k < GPU_QUEUES; k++)
-            if (gpu->queue[k].family == gpu->family[i] && gpu->queue[k].index >= list[i].queueCount)
-                list[i].queueCount = gpu->queue[k].index + 1;
+            if (gpu->queue[k].family == gpu->family[i] && gpu->queue[k].index >= count)
+                count = gpu->queue[k].index + 1;
+        for (uint32_t k = 0; k < gpu->n_main; k++)
+            if (gpu->main[k].family == gpu->family[i] && gpu->main[k].index >= count)
+                count = gpu->main[k].index + 1;
+        list[i] = (VkDeviceQueueCreateInfo){.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
+                                            .queueFamilyIndex = gpu->family[i],
+                                            .queueCount = count,
+                                            .pQueuePriorities = priority};
     }
 }
 
@@ -154,6 +160,8 @@ static bool create_device(struct gpu *gpu, struct segman_error *error)
     GPU_TRY(vkCreateDevice(gpu->physical, &info, NULL, &gpu->device), "Opening the GPU");
     for (uint32_t i = 0; i < GPU_QUEUES; i++)
         vkGetDeviceQueue(gpu->device, gpu->queue[i].family, gpu->queue[i].index, &gpu->queue[i].queue);
+    for (uint32_t i = 0; i < gpu->n_main; i++)
+        vkGetDeviceQueue(gpu->device, gpu->main[i].family, gpu->main[i].index, &gpu->main[i].queue);
     return true;
 fail:
     return false;

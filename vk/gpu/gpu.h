@@ -42,12 +42,15 @@ struct gpu_coop {
 /** What a command list is for. Lists other than the main queue's hold copies alone. */
 enum gpu_queue { GPU_QUEUE_MAIN, GPU_QUEUE_UPLOAD, GPU_QUEUE_READBACK, GPU_QUEUES };
 
+#define GPU_MAX_PARALLEL 8
+
 /** Limits and features that choose shaders. */
 struct gpu_caps {
     bool fp16;      /**< shaderFloat16 */
     bool storage16; /**< storageBuffer16BitAccess */
     struct gpu_coop coop;
     bool timestamps;
+    uint32_t parallel;       /**< main queues whose lists run at once, 1..GPU_MAX_PARALLEL */
     bool beside[GPU_QUEUES]; /**< lists for this queue run beside those of the main one; else they are best recorded into its */
     bool unified_memory;     /**< device-local memory is host-visible too: no staging copies */
     bool cpu;                /**< a CPU driver */
@@ -150,6 +153,9 @@ bool gpu_pipelines_prepare(struct gpu *gpu, const struct gpu_pass_desc *descs, u
 struct gpu_pass;
 /** Creates (or finds) the pipeline and writes the descriptor set. */
 struct gpu_pass *gpu_pass_create(struct gpu *gpu, const struct gpu_pass_desc *desc, struct segman_error *error);
+/** The same pass with another buffer, of the same size, wherever this one is bound. */
+struct gpu_pass *gpu_pass_copy(struct gpu *gpu, const struct gpu_pass *pass, const struct gpu_buffer *buffer,
+                               const struct gpu_buffer *instead, struct segman_error *error);
 void gpu_pass_destroy(struct gpu *gpu, struct gpu_pass *pass);
 
 /* ---- command lists --------------------------------------------------------------------------- */
@@ -157,8 +163,9 @@ void gpu_pass_destroy(struct gpu *gpu, struct gpu_pass *pass);
 struct gpu_commands;
 /** timers: how many timestamps gpu_commands_timer may write (0: none). */
 struct gpu_commands *gpu_commands_create(struct gpu *gpu, uint32_t timers, struct segman_error *error);
-/** The same for another queue. */
-struct gpu_commands *gpu_commands_create_for(struct gpu *gpu, enum gpu_queue queue, uint32_t timers, struct segman_error *error);
+/** The same for another queue. number: which of the main queues, the first ones again where there are fewer; else ignored. */
+struct gpu_commands *gpu_commands_create_for(struct gpu *gpu, enum gpu_queue queue, uint32_t number, uint32_t timers,
+                                             struct segman_error *error);
 void gpu_commands_destroy(struct gpu_commands *commands);
 bool gpu_commands_begin(struct gpu_commands *commands, struct segman_error *error);
 /** From here on every pass waits for the one before, so that timers tell them apart (for profiles). */

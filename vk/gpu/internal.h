@@ -23,6 +23,8 @@ struct gpu {
     VkPhysicalDevice physical;
     VkDevice device;
     struct gpu_queue_info queue[GPU_QUEUES];
+    struct gpu_queue_info main[GPU_MAX_PARALLEL]; /* [n_main], the first one is queue[GPU_QUEUE_MAIN] */
+    uint32_t n_main;
     uint32_t family[GPU_QUEUES], n_families; /* of the queues, each once */
     VkSurfaceKHR surface;                    /* none: no window */
     double timestamp_ns;                     /* nanoseconds a tick */
@@ -56,14 +58,17 @@ VkResult gpu_instance_create(bool validation, const struct segman_surface_source
 /** Says why there is no instance; returns false. */
 bool gpu_instance_fail(VkResult result, struct segman_error *error);
 bool gpu_device_extension_exists(VkPhysicalDevice device, const char *name);
-/** A queue family for compute, with graphics where possible, that can present to the surface (if any); -1: none. */
+/**
+ * A queue family for compute: with graphics where possible, and able to present, if there is a surface; else without graphics where
+ * possible, as such queues run beside each other. -1: none.
+ */
 int gpu_queue_family(VkPhysicalDevice device, VkSurfaceKHR surface);
 /**
- * Fills family, index and timestamp_bits of all queues from the main one's family. Uploads and read-backs get queues of
- * their own as far as the device has any: of a family that only copies, else of one that computes, else of the main family.
- * beside[]: which ones have.
+ * Fills family, index and timestamp_bits of gpu->queue and gpu->main from the main ones' family. Uploads and read-backs get queues of
+ * their own as far as the device has any: of a family that only copies, else of one that computes, else of the main family;
+ * caps.beside: which ones have. What is left of a main family without graphics are main queues too.
  */
-void gpu_queues_choose(VkPhysicalDevice device, uint32_t main_family, struct gpu_queue_info queue[GPU_QUEUES], bool beside[GPU_QUEUES]);
+void gpu_queues_choose(struct gpu *gpu, uint32_t main_family);
 /** Position in the list of the device that is wanted, or best; with a surface, one that can present to it. -1: *error says why. */
 int gpu_device_choose(const struct gpu *gpu, const struct segman_device_info *infos, const VkPhysicalDevice *devices, uint32_t count,
                       const char *want, struct segman_error *error);

@@ -119,6 +119,30 @@ struct gpu_pass *gpu_pass_create(struct gpu *gpu, const struct gpu_pass_desc *de
     return pass;
 }
 
+struct gpu_pass *gpu_pass_copy(struct gpu *gpu, const struct gpu_pass *from, const struct gpu_buffer *buffer,
+                               const struct gpu_buffer *instead, struct segman_error *error)
+{
+    struct gpu_pass *pass = malloc(sizeof(*pass));
+    if (pass)
+        *pass = *from;
+    if (!pass || !(pass->label = strdup(from->label))) {
+        segman_fail(error, SEGMAN_ERROR_MEMORY, "Out of memory");
+        free(pass);
+        return NULL;
+    }
+    pass->set_pool = NULL;
+    for (uint32_t i = 0; i < pass->n_bindings; i++)
+        if (pass->binding[i].range.buffer == buffer)
+            pass->binding[i].range.buffer = instead;
+    pthread_mutex_lock(&gpu->lock);
+    bool ok = create_set(gpu, pass, error);
+    pthread_mutex_unlock(&gpu->lock);
+    if (ok)
+        return pass;
+    gpu_pass_destroy(gpu, pass);
+    return NULL;
+}
+
 void gpu_pass_destroy(struct gpu *gpu, struct gpu_pass *pass)
 {
     if (!pass)

@@ -3,7 +3,6 @@
  * From a graph to a program: rewrites it, orders and plans it, has its nodes lowered, then allocates, uploads and creates the passes.
  */
 #include "program.h"
-#include "../half.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -166,111 +165,97 @@ struct net_program *net_program_create(struct gpu *gpu, struct net *n, const str
     return p;
 }
 
+static bool copy_passes(struct net_program *p, struct segman_error *error)
+{
+    const struct net_program *from = p->original;
+    p->pass = calloc(from->n_passes ? from->n_passes : 1, sizeof(*p->pass));
+    if (!p->pass)
+        return segman_fail(error, SEGMAN_ERROR_MEMORY, "Out of memory");
+    for (; p->n_passes < from->n_passes; p->n_passes++) {
+        struct net_pass *pass = &p->pass[p->n_passes];
+        *pass = from->pass[p->n_passes];
+        pass->pass = gpu_pass_copy(p->gpu, pass->pass, &from->arena, &p->arena, error);
+        if (!pass->pass)
+            return false;
+    }
+    return true;
+}
+
+struct net_program *net_program_copy(const struct net_program *program, struct segman_error *error)
+{
+    struct net_program *p = calloc(1, sizeof(*p));
+    if (!p) {
+        segman_fail(error, SEGMAN_ERROR_MEMORY, "Out of memory");
+        return NULL;
+    }
+    p->gpu = program->gpu;
+    p->original = program;
+    if (gpu_buffer_init(p->gpu, &p->arena, program->arena.size, GPU_MEMORY_DEVICE, error) && copy_passes(p, error))
+        return p;
+    net_program_destroy(p);
+    return NULL;
+}
+
+static void destroy_own(struct net_program *p)
+{
+    for (size_t i = 0; i < p->n_passes; i++)
+        free((char *)p->pass[i].scope);
+    for (size_t i = 0; i < p->n_names; i++)
+        free(p->name[i].name);
+    gpu_buffer_finish(p->gpu, &p->weights);
+    plan_finish(&p->plan);
+    free(p->name);
+    free(p->pinned);
+}
+
 void net_program_destroy(struct net_program *p)
 {
     if (!p)
         return;
-    for (size_t i = 0; i < p->n_passes; i++) {
+    for (size_t i = 0; i < p->n_passes; i++)
         gpu_pass_destroy(p->gpu, p->pass[i].pass);
-        free((char *)p->pass[i].scope);
-    }
-    for (size_t i = 0; i < p->n_names; i++)
-        free(p->name[i].name);
     gpu_buffer_finish(p->gpu, &p->arena);
-    gpu_buffer_finish(p->gpu, &p->weights);
-    plan_finish(&p->plan);
+    if (!p->original)
+        destroy_own(p);
     free(p->pass);
-    free(p->name);
-    free(p->pinned);
     free(p);
+}
+
+static const struct net_program *original(const struct net_program *p)
+{
+    return p->original ? p->original : p;
+}
+
+static struct net_memory memory_of(const struct net_program *p, int32_t id)
+{
+    struct net_memory m = original(p)->plan.memory[id];
+    m.range.buffer = &p->arena;
+    return m;
 }
 
 struct net_memory net_program_input(const struct net_program *p)
 {
-    return p->plan.memory[p->input];
+    return memory_of(p, original(p)->input);
 }
 
 struct net_memory net_program_output(const struct net_program *p)
 {
-    return p->plan.memory[p->output];
+    return memory_of(p, original(p)->output);
 }
 
 bool net_program_tap(const struct net_program *p, const char *name, struct net_memory *memory)
 {
-    for (size_t i = p->n_names; i-- > 0;)
-        if (!strcmp(p->name[i].name, name)) {
-            *memory = p->plan.memory[p->name[i].id];
-            return p->pinned[p->name[i].id];
+    const struct net_program *from = original(p);
+    for (size_t i = from->n_names; i-- > 0;)
+        if (!strcmp(from->name[i].name, name)) {
+            *memory = memory_of(p, from->name[i].id);
+            return from->pinned[from->name[i].id];
         }
     return false;
-}
-
-static void to_planar(const struct net_memory *m, const void *data, float *out)
-{
-    const uint16_t *half = data;
-    const float *single = data;
-    size_t pixels = (size_t)m->h * m->w;
-    for (size_t p = 0; p < pixels; p++)
-        for (uint32_t c = 0; c < m->c; c++) {
-            size_t i = 4 * (p * m->stride4 + m->offset4) + c;
-            out[c * pixels + p] = m->f16 ? half_to_float(half[i]) : single[i];
-        }
-}
-
-float *net_memory_read(struct gpu *gpu, const struct net_memory *m, struct segman_error *error)
-{
-    void *raw = malloc(m->range.size);
-    float *out = malloc((size_t)m->c * m->h * m->w * sizeof(*out));
-    bool ok = raw && out;
-    if (!ok)
-        segman_fail(error, SEGMAN_ERROR_MEMORY, "Out of memory");
-    ok = ok && gpu_buffer_read(gpu, m->range.buffer, m->range.offset, raw, m->range.size, error);
-    if (ok)
-        to_planar(m, raw, out);
-    free(raw);
-    if (ok)
-        return out;
-    free(out);
-    return NULL;
 }
 
 size_t net_program_passes(const struct net_program *p, const struct net_pass **passes)
 {
     *passes = p->pass;
     return p->n_passes;
-}
-
-void net_program_memory(const struct net_program *p, struct segman_memory_info *info)
-{
-    info->arena = p->plan.arena;
-    info->arena_naive = p->plan.naive;
-    info->weights = p->weight_bytes;
-}
-
-static int by_first(const void *a, const void *b)
-{
-    const struct plan_item *x = a, *y = b;
-    return (x->first > y->first) - (x->first < y->first);
-}
-
-void net_program_print_plan(const struct net_program *p, FILE *out)
-{
-    struct plan_item *item = malloc((p->plan.count + 1) * sizeof(*item));
-    if (!item)
-        return;
-    memcpy(item, p->plan.item, p->plan.count * sizeof(*item));
-    qsort(item, p->plan.count, sizeof(*item), by_first);
-    fprintf(out, "%12s %12s  %-11s %-16s %s\n", "offset", "bytes", "alive", "shape", "tensor");
-    for (size_t i = 0; i < p->plan.count; i++) {
-        const struct net_memory *m = &p->plan.memory[item[i].id];
-        const char *name = "";
-        char shape[48];
-        for (size_t k = 0; k < p->n_names && !*name; k++)
-            if (p->name[k].id == item[i].id)
-                name = p->name[k].name;
-        snprintf(shape, sizeof(shape), "%ux%ux%u", m->c, m->h, m->w);
-        fprintf(out, "%12llu %12llu  %4u..%-5u %-16s %s%s\n", (unsigned long long)item[i].offset, (unsigned long long)item[i].size,
-                item[i].first, item[i].last, item[i].scratch ? "scratch" : shape, name, p->pinned[item[i].id] ? " (kept)" : "");
-    }
-    free(item);
 }

@@ -7,6 +7,7 @@
 
 struct net_program {
     struct gpu *gpu;
+    const struct net_program *original; /* of a copy: it owns all but the arena and the passes */
     struct gpu_buffer arena, weights;
     struct plan plan;
     struct net_pass *pass;
