@@ -33,6 +33,8 @@ static bool set_key(struct app_options *options, GKeyFile *file, const char *gro
     if (given(options, option) || !(option->commands & options->command))
         return true;
     value = g_key_file_get_string(file, group, key, NULL);
+    if (value)
+        g_strchomp(value);
     return app_options_set(options, option, value ? value : "", error);
 }
 
@@ -42,11 +44,15 @@ bool app_options_config(struct app_options *options, const char *text, const cha
     g_autoptr(GKeyFile) file = g_key_file_new();
     g_autoptr(GError) why = NULL;
     g_autofree char *whole = g_strdup_printf("[%s]\n%s", group, text); /* the heading may be left out */
+    g_auto(GStrv) groups = NULL;
     g_auto(GStrv) keys = NULL;
     struct segman_error inner;
 
     if (!g_key_file_load_from_data(file, whole, strlen(whole), G_KEY_FILE_NONE, &why))
         return segman_fail(error, SEGMAN_ERROR_FORMAT, "%s: %s", name, why->message);
+    groups = g_key_file_get_groups(file, NULL);
+    if (groups[1])
+        return segman_fail(error, SEGMAN_ERROR_FORMAT, "%s: unknown heading [%s]", name, groups[1]);
     keys = g_key_file_get_keys(file, group, NULL, NULL);
     for (char **key = keys; key && *key; key++) {
         if (!set_key(options, file, group, *key, &inner))

@@ -58,7 +58,7 @@ struct segman_context *app_engine_context(const struct app_options *options, con
 
 static char *name_of(const char *path)
 {
-    g_autofree char *base = g_path_get_basename(path);
+    g_autofree char *base = g_filename_display_basename(path); /* in valid UTF-8: it is drawn, too */
     char *dot = strrchr(base, '.');
 
     if (dot && dot != base)

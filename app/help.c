@@ -17,7 +17,7 @@ static const char *heading(enum app_command command)
                "Shows what a checkpoint holds: architecture, classes, parameters.\n";
     case APP_DEVICES:
         return "Usage: segman devices [options]\n"
-               "Lists the Vulkan devices (for -d of the other commands), and the cameras.\n";
+               "Lists the Vulkan devices that the other commands choose from, and the cameras.\n";
     default:
         return "Usage: segman INPUT [OUTPUT] [options]\n"
                "       segman bench | inspect CHECKPOINT | devices\n"
@@ -43,6 +43,25 @@ static void append_option(GString *text, const struct app_option *option)
     g_string_append_printf(text, "%s\n", option->help);
 }
 
+/* A group's name, and the names of its options that have no line of their own. */
+static void append_group(GString *text, const char *group, enum app_command command)
+{
+    const char *separator = "; also ";
+
+    g_string_append(text, group);
+    for (size_t i = 0; i < app_option_count; i++) {
+        const struct app_option *option = &app_option_table[i];
+        if (!(option->commands & command) || option->help || strcmp(option->group, group) != 0)
+            continue;
+        if (option->shorthand)
+            g_string_append_printf(text, "%s-%c", separator, option->shorthand);
+        else
+            g_string_append_printf(text, "%s--%s", separator, option->name);
+        separator = ", ";
+    }
+    g_string_append(text, ":\n");
+}
+
 char *app_options_help(enum app_command command)
 {
     GString *text = g_string_new(heading(command));
@@ -53,7 +72,7 @@ char *app_options_help(enum app_command command)
         if (!(option->commands & command) || !option->help)
             continue;
         if (strcmp(group, option->group) != 0)
-            g_string_append_printf(text, "%s:\n", group = option->group);
+            append_group(text, group = option->group, command);
         append_option(text, option);
     }
     if (command == APP_SEGMENT)

@@ -32,6 +32,12 @@ bool app_log_terminal(void)
     return state.terminal;
 }
 
+/* Cut off at the terminal's edge: of a line that wraps only the end could be redrawn. */
+static void print_status(void)
+{
+    fprintf(stderr, "\033[?7l%s\033[?7h", state.status);
+}
+
 static void print_line(enum segman_log_level level, const char *text)
 {
     static const struct {
@@ -45,7 +51,7 @@ static void print_line(enum segman_log_level level, const char *text)
     else
         fprintf(stderr, "segman: %s%s\n", look[level].label, text);
     if (state.status)
-        fputs(state.status, stderr);
+        print_status();
 }
 
 void app_log_segman(void *user, enum segman_log_level level, const char *text)
@@ -79,7 +85,7 @@ void app_log_status(const char *line)
     g_free(state.status);
     state.status = g_strdup(line);
     if (line)
-        fputs(line, stderr);
+        print_status();
     fflush(stderr);
     g_mutex_unlock(&state.lock);
 }

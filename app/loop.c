@@ -238,6 +238,15 @@ static bool refresh_legend(struct app_loop *loop, const uint64_t *counts, bool *
     return segman_session_set_overlay(loop->session, &overlay, error);
 }
 
+/* A live run may last for weeks: its figures are those of the latest frames. */
+static void note(GArray *samples, uint64_t index, double value)
+{
+    if (samples->len < APP_LOOP_SAMPLES)
+        g_array_append_val(samples, value);
+    else
+        g_array_index(samples, double, index % APP_LOOP_SAMPLES) = value;
+}
+
 static bool deliver(struct app_loop *loop, const struct segman_result *result, const uint64_t *counts, struct segman_error *error)
 {
     int64_t start = g_get_monotonic_time();
@@ -259,13 +268,13 @@ static bool deliver(struct app_loop *loop, const struct segman_result *result, c
     loop->report.deliver += seconds_since(start);
     if (verdict == APP_FATAL)
         return false;
+    note(loop->report.gpu_ms, loop->report.frames, result->gpu_ms);
+    note(loop->report.wall_ms, loop->report.frames, wall_ms);
+    if (loop->live)
+        note(loop->report.age_ms, loop->report.frames, age_ms);
     loop->report.frames++;
     loop->report.skipped += result->skipped;
     loop->report.dropped += verdict == APP_DROPPED;
-    g_array_append_val(loop->report.gpu_ms, result->gpu_ms);
-    g_array_append_val(loop->report.wall_ms, wall_ms);
-    if (loop->live)
-        g_array_append_val(loop->report.age_ms, age_ms);
     loop->progress.skipped = loop->report.skipped;
     app_progress_update(&loop->progress, loop->report.frames);
     return true;

@@ -59,6 +59,8 @@ enum app_end {
     APP_END_FAILED,  /**< the device or a consumer failed */
 };
 
+#define APP_LOOP_SAMPLES (1 << 18) /**< at most, of each kind: two hours and more of a live input; the latest are kept */
+
 /** What happened; times are sums over all frames, in seconds. */
 struct app_loop_report {
     enum app_end end;

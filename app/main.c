@@ -4,6 +4,8 @@
 #include "log.h"
 #include "window.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <glib.h>
 #include <locale.h>
 
@@ -50,12 +52,33 @@ static int print_version(void)
     return APP_EXIT_DONE;
 }
 
+/* A stream that the caller has closed fails from now on; without that, a file opened later would take its place. */
+static void keep_streams(void)
+{
+    for (int fd = 0; fd <= 2; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", fd ? O_RDONLY : O_WRONLY) != fd)
+            return;
+    }
+}
+
+/* What was printed may be lost only now, on a full disk, say. */
+static int close_output(int code)
+{
+    int failed = ferror(stdout) || fflush(stdout) != 0;
+
+    if (!failed || code != APP_EXIT_DONE)
+        return code;
+    app_log(SEGMAN_LOG_ERROR, "the standard output could not be written: %s", g_strerror(errno));
+    return APP_EXIT_PARTIAL;
+}
+
 int main(int argc, char **argv)
 {
     struct app_options options;
     struct segman_error error;
     int code = APP_EXIT_INIT;
 
+    keep_streams();
     setlocale(LC_CTYPE, ""); /* numbers keep their decimal point */
     app_log_init(SEGMAN_LOG_INFO);
     app_options_init(&options);
@@ -72,5 +95,5 @@ int main(int argc, char **argv)
         code = dispatch(&options);
     }
     app_options_finish(&options);
-    return code;
+    return close_output(code);
 }

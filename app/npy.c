@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "npy.h"
 
+#include "pipeline/pipeline.h"
+
 #include <errno.h>
 #include <glib.h>
 #include <glib/gstdio.h>
@@ -28,7 +30,7 @@ static GString *make_header(const uint32_t *shape, size_t rank)
     return header;
 }
 
-bool app_npy_write(const char *path, const float *values, const uint32_t *shape, size_t rank, struct segman_error *error)
+static bool write_all(const char *path, const float *values, const uint32_t *shape, size_t rank)
 {
     GString *header = make_header(shape, rank);
     FILE *file = g_fopen(path, "wb");
@@ -42,7 +44,17 @@ bool app_npy_write(const char *path, const float *values, const uint32_t *shape,
         written = fclose(file) == 0 && written;
     }
     g_string_free(header, TRUE);
-    if (!written)
-        return segman_fail(error, SEGMAN_ERROR_IO, "%s could not be written: %s", path, g_strerror(errno));
-    return true;
+    return written;
+}
+
+bool app_npy_write(const char *path, bool overwrite, const float *values, const uint32_t *shape, size_t rank, struct segman_error *error)
+{
+    struct pipe_output output;
+    bool good = pipe_output_open(&output, path, overwrite, error);
+
+    if (good && !write_all(output.temporary, values, shape, rank))
+        good = segman_fail(error, SEGMAN_ERROR_IO, "%s could not be written: %s", path, g_strerror(errno));
+    good = good && pipe_output_commit(&output, error);
+    pipe_output_finish(&output);
+    return good;
 }

@@ -28,7 +28,7 @@
 const struct app_option app_option_table[] = {
     {"input", 'i', "INPUT", NULL, NULL, FILES, APP_SEGMENT, TEXT_ONCE(input)},
     {"output", 'o', "OUTPUT", NULL, NULL, FILES, APP_SEGMENT, TEXT_ONCE(output)},
-    {"camera-size", 0, "WxH", NULL, "of a camera (and --camera-rate N, --reconnect S)", FILES, APP_SEGMENT, TEXT(camera_size)},
+    {"camera-size", 0, "WxH", NULL, "of a camera; the nearest that it has", FILES, APP_SEGMENT, TEXT(camera_size)},
     {"camera-rate", 0, "N", NULL, NULL, FILES, APP_SEGMENT, COUNT(camera_rate)},
     {"reconnect", 0, "SECONDS", NULL, NULL, FILES, APP_SEGMENT, COUNT(reconnect)},
     {"stream-latency", 0, "MS", NULL, NULL, FILES, APP_SEGMENT, COUNT(stream_latency)},
@@ -58,7 +58,7 @@ const struct app_option app_option_table[] = {
     {"precision", 0, "P", "auto|f32|f16", "auto, f32 or f16", NETWORK, NET_COMMANDS | APP_INSPECT, CHOICE(precision)},
     {"smooth", 0, "0..1", NULL, "steadier masks: weight of past frames where still (0)", NETWORK, NET_COMMANDS, SHARE(smooth)},
     {"skip-still", 0, "[N]", "4", "keep masks where no cell changes by more (4 of 255)", NETWORK, APP_SEGMENT, LEVEL(skip_still)},
-    {"device", 'd', "DEVICE", NULL, "number, name or UUID (also --tune, --parallel N)", NETWORK, NET_COMMANDS | APP_INSPECT, TEXT(device)},
+    {"device", 'd', "DEVICE", NULL, "number, part of its name, or UUID", NETWORK, NET_COMMANDS | APP_INSPECT, TEXT(device)},
     {"parallel", 0, "N", NULL, NULL, NETWORK, NET_COMMANDS, COUNT(parallel)},
     {"tune", 0, NULL, NULL, NULL, NETWORK, NET_COMMANDS, FLAG(tune)},
     {"list-devices", 0, NULL, NULL, NULL, NETWORK, APP_SEGMENT, FLAG_ONCE(list_devices)},
@@ -74,10 +74,10 @@ const struct app_option app_option_table[] = {
     {"tensors", 0, NULL, NULL, "every tensor with type and shape", REPORTS, APP_INSPECT, FLAG_ONCE(tensors)},
     {"json", 0, NULL, NULL, "machine-readable result on stdout", REPORTS, APP_ALL, FLAG(json)},
 
-    {"log-level", 0, "LEVEL", "error|warning|info|debug", "error, warning, info or debug; --no-progress", GENERAL, APP_ALL, CHOICE(log_level)},
+    {"log-level", 0, "LEVEL", "error|warning|info|debug", "error, warning, info or debug", GENERAL, APP_ALL, CHOICE(log_level)},
     {"validate", 0, NULL, NULL, NULL, GENERAL, APP_SEGMENT, FLAG_ONCE(validate)},
     {"no-progress", 0, NULL, NULL, NULL, GENERAL, NET_COMMANDS, FLAG(no_progress)},
-    {"help", 'h', NULL, NULL, "this help (segman COMMAND --help); --version", GENERAL, APP_ALL, FLAG_ONCE(help)},
+    {"help", 'h', NULL, NULL, "this help; segman COMMAND --help", GENERAL, APP_ALL, FLAG_ONCE(help)},
     {"version", 0, NULL, NULL, NULL, GENERAL, APP_ALL, FLAG_ONCE(version)},
 };
 /* clang-format on */
@@ -349,7 +349,12 @@ static bool take_positional(struct app_options *options, char **words, struct se
         if (!take(field, words[next++], options->command == APP_INSPECT ? "checkpoint" : "input", error))
             return false;
     }
-    return next >= count || take(&options->output, words[next], "output", error);
+    if (next < count && !take(&options->output, words[next], "output", error))
+        return false;
+    if (options->output && options->record) /* one writes without a window, the other beside one */
+        return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "one output is expected, found \"%s\" and --record \"%s\"", options->output,
+                           options->record);
+    return true;
 }
 
 bool app_options_parse(struct app_options *options, int argc, char **argv, struct segman_error *error)

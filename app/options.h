@@ -82,7 +82,7 @@ struct app_option {
     char shorthand;       /**< or 0 */
     const char *argument; /**< as the help shows it; NULL for flags */
     const char *choices;  /**< words separated by | */
-    const char *help;     /**< NULL: known, not listed */
+    const char *help;     /**< NULL: only named, beside the heading */
     const char *group;    /**< heading in the help */
     unsigned commands;    /**< enum app_command bits */
     enum app_option_type type;

@@ -3,16 +3,17 @@
 
 #include "log.h"
 
+#include <errno.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
-/* A file being written, and what it was opened for: it cannot change its size. */
+/* A file or folder being written, and what its frames are. */
 struct stream {
     struct pipe_sink *sink;
     struct segman_frame_format format;
     const char *path;
     bool gray, warned;
-    bool reopened; /* the folder holds this run's own pictures */
 };
 
 struct app_output {
@@ -37,6 +38,14 @@ static bool is_one_file(const char *path)
     return !g_str_has_suffix(path, "/") && !strchr(path, '%') && !g_file_test(path, G_FILE_TEST_IS_DIR);
 }
 
+/* Said before the input and the GPU are opened. */
+static bool check_folder(const char *path, struct segman_error *error)
+{
+    g_autofree char *folder = g_path_get_dirname(path);
+
+    return g_access(folder, W_OK | X_OK) == 0 || segman_fail(error, SEGMAN_ERROR_IO, "cannot write %s: %s", path, g_strerror(errno));
+}
+
 static bool check_path(const struct app_output_params *params, const char *path, struct segman_error *error)
 {
     if (!path || strcmp(path, "-") == 0)
@@ -45,36 +54,33 @@ static bool check_path(const struct app_output_params *params, const char *path,
         return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "%s is the input itself: choose another output", path);
     if (!params->overwrite && is_one_file(path) && g_file_test(path, G_FILE_TEST_EXISTS))
         return segman_fail(error, SEGMAN_ERROR_IO, "%s exists already: -y replaces it", path);
-    return true;
+    return !is_one_file(path) || check_folder(path, error);
 }
 
-static bool check_distinct(const char *const *paths, size_t count, struct segman_error *error)
+/* Adds a path to those that are taken, by whatever spelling. */
+static bool check_distinct(GHashTable *taken, const char *path, struct segman_error *error)
 {
-    for (size_t i = 0; i < count; i++) {
-        for (size_t j = 0; j < i; j++) {
-            if (paths[i] && paths[j] && strcmp(paths[i], paths[j]) == 0)
-                return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "%s is named for two outputs", paths[i]);
-        }
-    }
-    return true;
+    return !path || g_hash_table_add(taken, g_canonicalize_filename(path, NULL)) ||
+           segman_fail(error, SEGMAN_ERROR_ARGUMENT, "%s is named for two outputs", path);
 }
 
 bool app_output_check(const struct app_output_params *params, char *const *dumps, struct segman_error *error)
 {
+    g_autoptr(GHashTable) taken = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     const char *const paths[] = {params->video, params->labels, params->stats};
 
     for (size_t i = 0; i < G_N_ELEMENTS(paths); i++) {
-        if (!check_path(params, paths[i], error))
+        if (!check_path(params, paths[i], error) || !check_distinct(taken, paths[i], error))
             return false;
     }
     for (; dumps && *dumps; dumps++) {
         const char *equals = strchr(*dumps, '=');
         if (!equals || equals == *dumps || !equals[1])
             return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "--dump is \"%s\", expected TENSOR=FILE.npy", *dumps);
-        if (!check_path(params, equals + 1, error))
+        if (!check_path(params, equals + 1, error) || !check_distinct(taken, equals + 1, error))
             return false;
     }
-    return check_distinct(paths, G_N_ELEMENTS(paths), error);
+    return true;
 }
 
 /* ---- opening ----------------------------------------------------------------------------------------- */
@@ -105,7 +111,7 @@ static bool open_stream(struct app_output *output, struct stream *stream, const 
         .video_only = stream->gray,
         .codec = stream->gray ? NULL : params->codec,
         .bitrate = stream->gray ? 0 : params->bitrate,
-        .overwrite = params->overwrite || stream->reopened,
+        .overwrite = params->overwrite,
         .gray = stream->gray,
         .palette = stream->gray ? (const uint8_t(*)[4])output->palette : NULL,
     };
@@ -115,8 +121,7 @@ static bool open_stream(struct app_output *output, struct stream *stream, const 
     stream->sink = pipe_sink_open(&sink, error);
     if (!stream->sink)
         return false;
-    if (!stream->reopened)
-        app_log(SEGMAN_LOG_INFO, "%s: %s", path, pipe_sink_describe(stream->sink));
+    app_log(SEGMAN_LOG_INFO, "%s: %s", path, pipe_sink_describe(stream->sink));
     return true;
 }
 
@@ -132,7 +137,8 @@ struct app_output *app_output_open(const struct app_output_params *params, const
         goto fail;
     if (params->labels && !open_stream(output, &output->labels, params->labels, frame, error))
         goto fail;
-    if (params->stats && !(output->stats = app_stats_open(params->stats, params->look, params->input, params->model, error)))
+    if (params->stats &&
+        !(output->stats = app_stats_open(params->stats, params->overwrite, params->look, params->input, params->model, error)))
         goto fail;
     return output;
 
@@ -155,35 +161,39 @@ static bool fits(const struct stream *stream, const struct segman_frame_format *
     return sized && (stream->gray || stream->format.format == format->format);
 }
 
-/* Folders hold pictures of any size: a sink for the new size goes on in the same folder. */
-static bool reopen(struct app_output *output, struct stream *stream, const struct segman_frame_format *format, struct segman_error *error)
+/* Sequences of pictures hold any size; a video keeps its own, and goes without frames of another. */
+static enum app_verdict change(struct stream *stream, const struct segman_frame_format *format, struct segman_error *error)
 {
-    if (!pipe_sink_close(stream->sink, error))
-        return false;
-    pipe_sink_destroy(stream->sink);
-    stream->sink = NULL;
-    stream->reopened = true;
-    return open_stream(output, stream, stream->path, format, error);
+    struct segman_error why;
+
+    if (pipe_sink_change(stream->sink, format, &why)) {
+        stream->format = *format;
+        return APP_TAKEN;
+    }
+    if (why.status != SEGMAN_ERROR_UNSUPPORTED) {
+        *error = why;
+        return APP_FATAL;
+    }
+    if (!stream->warned)
+        app_log(SEGMAN_LOG_WARNING, "%s stays %ux%u: frames of another size or format are left out of it", stream->path,
+                stream->format.width, stream->format.height);
+    stream->warned = true;
+    return APP_DROPPED;
 }
 
-static enum app_verdict put(struct app_output *output, struct stream *stream, const struct app_delivery *frame,
-                            const struct segman_frame_format *format, const struct segman_planes *planes, struct segman_error *error)
+static enum app_verdict put(struct stream *stream, const struct app_delivery *frame, const struct segman_frame_format *format,
+                            const struct segman_planes *planes, struct segman_error *error)
 {
+    enum app_verdict verdict = APP_TAKEN;
     const uint8_t *plane[3] = {planes->plane[0], planes->plane[1], planes->plane[2]};
     const char *name = *frame->name ? frame->name : NULL;
 
     if (!stream->sink)
         return APP_TAKEN;
-    if (!fits(stream, format) && g_str_has_suffix(stream->path, "/")) {
-        if (!reopen(output, stream, format, error))
-            return APP_FATAL;
-    } else if (!fits(stream, format)) {
-        if (!stream->warned)
-            app_log(SEGMAN_LOG_WARNING, "%s stays %ux%u: frames of another size or format are left out of it", stream->path,
-                    stream->format.width, stream->format.height);
-        stream->warned = true;
-        return APP_DROPPED;
-    }
+    if (!fits(stream, format))
+        verdict = change(stream, format, error);
+    if (verdict != APP_TAKEN)
+        return verdict;
     if (!pipe_sink_write(stream->sink, plane, planes->stride, frame->pts_ns, frame->duration_ns, name, error))
         return APP_FATAL;
     return APP_TAKEN;
@@ -194,7 +204,7 @@ static enum app_verdict put_labels(struct app_output *output, const struct app_d
     /* pipe_sink_write only reads the planes */
     struct segman_planes planes = {.plane = {(uint8_t *)frame->result->labels}, .stride = {frame->result->labels_stride}};
 
-    return put(output, &output->labels, frame, &frame->frame, &planes, error);
+    return put(&output->labels, frame, &frame->frame, &planes, error);
 }
 
 static bool put_stats(struct app_output *output, const struct app_delivery *frame, struct segman_error *error)
@@ -214,7 +224,7 @@ static bool put_stats(struct app_output *output, const struct app_delivery *fram
 enum app_verdict app_output_deliver(void *user, const struct app_delivery *frame, struct segman_error *error)
 {
     struct app_output *output = user;
-    enum app_verdict video = put(output, &output->video, frame, &frame->view, &frame->result->view, error);
+    enum app_verdict video = put(&output->video, frame, &frame->view, &frame->result->view, error);
     enum app_verdict labels = video == APP_FATAL ? APP_FATAL : put_labels(output, frame, error);
 
     if (labels == APP_FATAL || !put_stats(output, frame, error))

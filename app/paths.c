@@ -94,25 +94,29 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-char *app_paths_list(const char *kind, const char *const *extensions)
+/* Names of the installed files of some kinds, ", " between. */
+static char *list_installed(const char *const *kinds, const char *const *extensions)
 {
     g_autoptr(GPtrArray) dirs = data_dirs();
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
 
-    for (guint i = 0; i < dirs->len; i++) {
-        g_autofree char *path = g_build_filename(dirs->pdata[i], kind, NULL);
-        list_dir(names, path, extensions);
+    for (; *kinds; kinds++) {
+        for (guint i = 0; i < dirs->len; i++) {
+            g_autofree char *path = g_build_filename(dirs->pdata[i], *kinds, NULL);
+            list_dir(names, path, extensions);
+        }
     }
     g_ptr_array_sort(names, by_name);
     g_ptr_array_add(names, NULL);
     return names->pdata[0] ? g_strjoinv(", ", (char **)names->pdata) : g_strdup("none");
 }
 
-/* A file's path is taken as it is; a bare word is looked up. */
-static char *resolve(const char *what, const char *kind, const char *name, const char *const *extensions, struct segman_error *error)
+/* A file's path is taken as it is; a bare word is looked up, in each kind. */
+static char *resolve(const char *what, const char *const *kinds, const char *name, const char *const *extensions,
+                     struct segman_error *error)
 {
-    g_autofree char *found = NULL;
     g_autofree char *installed = NULL;
+    char *found = NULL;
 
     if (g_file_test(name, G_FILE_TEST_IS_REGULAR))
         return g_strdup(name);
@@ -121,33 +125,35 @@ static char *resolve(const char *what, const char *kind, const char *name, const
         return NULL;
     }
     if (strchr(name, '/')) {
-        segman_fail(error, SEGMAN_ERROR_IO, "%s %s does not exist", what, name);
+        segman_fail(error, SEGMAN_ERROR_IO, "%s %s %s", what, name,
+                    g_file_test(name, G_FILE_TEST_EXISTS) ? "is no plain file" : "does not exist");
         return NULL;
     }
-    found = app_paths_data(kind, name, extensions);
+    for (const char *const *kind = kinds; *kind && !found; kind++)
+        found = app_paths_data(*kind, name, extensions);
     if (found)
-        return g_steal_pointer(&found);
-    installed = app_paths_list(kind, extensions);
+        return found;
+    installed = list_installed(kinds, extensions);
     segman_fail(error, SEGMAN_ERROR_IO, "%s \"%s\" is neither a file nor an installed one (installed: %s)", what, name, installed);
     return NULL;
 }
 
 char *app_paths_model(const char *model, struct segman_error *error)
 {
+    static const char *const kinds[] = {"models", NULL};
+
     if (!model)
         model = DEFAULT_MODEL;
     if (g_str_has_prefix(model, "synthetic:"))
         return g_strdup(model);
-    return resolve("model", "models", model, model_extensions, error);
+    return resolve("model", kinds, model, model_extensions, error);
 }
 
-/* A dataset's own palette, or one for any dataset. */
 char *app_paths_palette(const char *palette, struct segman_error *error)
 {
-    bool bare = !strchr(palette, '/') && !g_file_test(palette, G_FILE_TEST_EXISTS);
-    char *found = bare ? app_paths_data("palettes", palette, dataset_extensions) : NULL;
+    static const char *const kinds[] = {"palettes", "datasets", NULL}; /* one for any dataset, or a dataset's own */
 
-    return found ? found : resolve("palette", "datasets", palette, dataset_extensions, error);
+    return resolve("palette", kinds, palette, dataset_extensions, error);
 }
 
 char *app_paths_free_name(const char *stem, const char *extension)

@@ -19,12 +19,10 @@ char *app_paths_cache(void);
  * program that still lies in its build folder, the source's assets. NULL where absent; g_free() it.
  */
 char *app_paths_data(const char *kind, const char *name, const char *const *extensions);
-/** Names of the installed files of a kind with one of the extensions, ", " between; g_free() it. */
-char *app_paths_list(const char *kind, const char *const *extensions);
 
 /** A model's path from a file name, an installed name, "synthetic:..." or NULL (the bundled one). */
 char *app_paths_model(const char *model, struct segman_error *error);
-/** A palette's path from a file name or an installed dataset's name. */
+/** A palette's path from a file name, or an installed palette's or dataset's name. */
 char *app_paths_palette(const char *palette, struct segman_error *error);
 
 /** A path that does not exist yet: stem.ext, stem-1.ext, ...; g_free() it. */

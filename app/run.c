@@ -90,11 +90,16 @@ static void choose_taps(struct run *run)
 
 /* ---- tensors -------------------------------------------------------------------------------------------- */
 
-static bool dump_one(struct segman_session *session, const char *tensor, const char *path, struct segman_error *error)
+static bool may_overwrite(const struct app_options *options)
+{
+    return options->overwrite && !options->keep;
+}
+
+static bool dump_one(struct segman_session *session, const char *tensor, const char *path, bool overwrite, struct segman_error *error)
 {
     uint32_t shape[3];
     float *values = NULL;
-    bool good = segman_session_tap(session, tensor, shape, &values, error) && app_npy_write(path, values, shape, 3, error);
+    bool good = segman_session_tap(session, tensor, shape, &values, error) && app_npy_write(path, overwrite, values, shape, 3, error);
 
     if (good)
         app_log(SEGMAN_LOG_INFO, "%s: %s, %u x %u x %u", path, tensor, shape[0], shape[1], shape[2]);
@@ -108,7 +113,7 @@ static bool dump_all(void *user, struct segman_session *session, struct segman_e
 
     for (guint i = 0; run->taps[i]; i++) {
         const char *path = strchr(run->options->dump[i], '=') + 1;
-        if (!dump_one(session, run->taps[i], path, error))
+        if (!dump_one(session, run->taps[i], path, may_overwrite(run->options), error))
             return false;
     }
     return true;
@@ -128,7 +133,7 @@ static struct app_output_params output_params(const struct run *run)
         .model = run->engine.name,
         .codec = options->codec,
         .bitrate = (uint32_t)MIN(options->bitrate, UINT32_MAX),
-        .overwrite = options->overwrite && !options->keep,
+        .overwrite = may_overwrite(options),
         .source = run->source,
         .look = &run->engine.look,
     };
@@ -172,7 +177,7 @@ static void report_input(const struct run *run)
     const struct pipe_source_info *info = pipe_source_info(run->source);
     const struct segman_session_params *session = app_loop_session_params(run->loop);
 
-    app_log(SEGMAN_LOG_INFO, "%s: %ux%u %s%s%s", run->input, info->format.width, info->format.height, info->codec,
+    app_log(SEGMAN_LOG_INFO, "%s: %ux%u%s%s%s%s", run->input, info->format.width, info->format.height, *info->codec ? " " : "", info->codec,
             *info->container ? " in " : "", info->container);
     app_log(SEGMAN_LOG_INFO, "%s on %s, network %ux%u (height x width), %s", run->engine.name,
             segman_context_device(run->engine.context)->name, session->net_height, session->net_width,

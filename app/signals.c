@@ -69,6 +69,7 @@ bool app_signals_start(struct segman_error *error)
     sigaddset(&state.set, SIGINT);
     sigaddset(&state.set, SIGTERM);
     sigaddset(&state.set, SIGHUP);
+    signal(SIGPIPE, SIG_IGN); /* a reader that has left is an error of its output, and the others are finished */
     if (pthread_sigmask(SIG_BLOCK, &state.set, NULL) != 0 || pthread_create(&thread, NULL, watch, NULL) != 0)
         return segman_fail(error, SEGMAN_ERROR_MEMORY, "the signal thread could not be started");
     pthread_detach(thread);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * signals.h: the first SIGINT, SIGTERM or SIGHUP asks for a tidy end, the second one kills.
+ * signals.h: the first SIGINT, SIGTERM or SIGHUP asks for a tidy end, the second one kills; SIGPIPE is ignored.
  */
 #ifndef APP_SIGNALS_H
 #define APP_SIGNALS_H

@@ -11,7 +11,8 @@
 
 struct app_stats {
     const struct app_look *look;
-    char *path, *part;
+    const char *name;          /* for messages */
+    struct pipe_output output; /* none: stdout */
     FILE *file;
     bool json;
     uint64_t frames;
@@ -37,7 +38,7 @@ static bool check(const struct app_stats *stats, struct segman_error *error)
 {
     if (!ferror(stats->file))
         return true;
-    return segman_fail(error, SEGMAN_ERROR_IO, "%s could not be written: %s", stats->path, g_strerror(errno));
+    return segman_fail(error, SEGMAN_ERROR_IO, "%s could not be written: %s", stats->name, g_strerror(errno));
 }
 
 static double share_of(const struct app_stats_frame *frame, uint64_t pixels)
@@ -117,28 +118,30 @@ static void json_frame(const struct app_stats *stats, const struct app_stats_fra
 
 /* ---- the file ---------------------------------------------------------------------------------- */
 
-static bool open_file(struct app_stats *stats, struct segman_error *error)
+static bool open_file(struct app_stats *stats, const char *path, bool overwrite, struct segman_error *error)
 {
-    if (strcmp(stats->path, "-") == 0) {
+    if (strcmp(path, "-") == 0) {
+        stats->name = "the standard output";
         stats->file = stdout;
         return true;
     }
-    stats->part = g_strconcat(stats->path, ".part", NULL);
-    stats->file = g_fopen(stats->part, "w");
+    if (!pipe_output_open(&stats->output, path, overwrite, error))
+        return false;
+    stats->name = stats->output.path;
+    stats->file = g_fopen(stats->output.temporary, "w");
     if (stats->file)
         return true;
-    return segman_fail(error, SEGMAN_ERROR_IO, "%s could not be written: %s", stats->part, g_strerror(errno));
+    return segman_fail(error, SEGMAN_ERROR_IO, "%s could not be written: %s", path, g_strerror(errno));
 }
 
-struct app_stats *app_stats_open(const char *path, const struct app_look *look, const char *input, const char *model,
+struct app_stats *app_stats_open(const char *path, bool overwrite, const struct app_look *look, const char *input, const char *model,
                                  struct segman_error *error)
 {
     struct app_stats *stats = g_new0(struct app_stats, 1);
 
     stats->look = look;
-    stats->path = g_strdup(path);
     stats->json = g_str_has_suffix(path, ".json");
-    if (!open_file(stats, error)) {
+    if (!open_file(stats, path, overwrite, error)) {
         app_stats_destroy(stats);
         return NULL;
     }
@@ -175,13 +178,9 @@ bool app_stats_close(struct app_stats *stats, struct segman_error *error)
     if (stats->file == stdout)
         return good;
     if (fclose(stats->file) != 0 && good)
-        good = segman_fail(error, SEGMAN_ERROR_IO, "%s could not be written: %s", stats->path, g_strerror(errno));
+        good = segman_fail(error, SEGMAN_ERROR_IO, "%s could not be written: %s", stats->name, g_strerror(errno));
     stats->file = NULL;
-    if (good && g_rename(stats->part, stats->path) != 0)
-        good = segman_fail(error, SEGMAN_ERROR_IO, "%s could not be written: %s", stats->path, g_strerror(errno));
-    if (good)
-        g_clear_pointer(&stats->part, g_free);
-    return good;
+    return good && pipe_output_commit(&stats->output, error);
 }
 
 void app_stats_destroy(struct app_stats *stats)
@@ -190,9 +189,6 @@ void app_stats_destroy(struct app_stats *stats)
         return;
     if (stats->file && stats->file != stdout)
         fclose(stats->file);
-    if (stats->part)
-        g_unlink(stats->part);
-    g_free(stats->part);
-    g_free(stats->path);
+    pipe_output_finish(&stats->output);
     g_free(stats);
 }

@@ -6,6 +6,7 @@
 #define APP_STATS_H
 
 #include "look.h"
+#include "pipeline/pipeline.h"
 
 #define APP_LABELS 256
 
@@ -26,7 +27,7 @@ struct app_stats;
  * Writes beside path until app_stats_close(). ".json" gives JSON, else CSV; "-" is CSV on stdout. A
  * row is a class that is present in a frame and shown; its share is of the whole frame.
  */
-struct app_stats *app_stats_open(const char *path, const struct app_look *look, const char *input, const char *model,
+struct app_stats *app_stats_open(const char *path, bool overwrite, const struct app_look *look, const char *input, const char *model,
                                  struct segman_error *error);
 bool app_stats_write(struct app_stats *stats, const struct app_stats_frame *frame, struct segman_error *error);
 /** Completes the file and gives it its name. */

@@ -11,9 +11,9 @@
 
 bool app_window_wanted(const struct app_options *options)
 {
-    bool reports = options->labels || options->stats || options->dump || options->json;
+    bool of_frames = options->labels || options->stats, of_run = options->dump || options->json;
 
-    return !options->no_window && !options->output && (options->record || !reports);
+    return !options->no_window && !options->output && !of_run && (options->record || !of_frames);
 }
 
 bool app_window_fail(struct app_window *w, int exit_code)

@@ -68,7 +68,8 @@ void window_say(struct app_window *w, const char *format, ...)
     va_list args;
     va_start(args, format);
     g_autofree char *plain = g_strdup_vprintf(format, args);
-    g_autofree char *markup = g_markup_escape_text(plain, -1);
+    g_autofree char *valid = g_utf8_make_valid(plain, -1);
+    g_autofree char *markup = g_markup_escape_text(valid, -1);
     va_end(args);
 
     app_text_set(&w->message, markup, font(w), NULL);

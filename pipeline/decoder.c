@@ -193,6 +193,7 @@ static GstSample *wait_sample(struct pipe_decoder *d, bool opening, gint64 limit
         bool empty = !sample && gst_app_sink_is_eos(GST_APP_SINK(d->appsink)); /* a seek may have cleared the flag too late */
         g_mutex_lock(&d->lock);
         d->eos |= empty;
+        d->drained = empty;
         if (sample)
             return sample;
         if ((ended && d->eos) || (opening && d->ready && !d->linked) || g_get_monotonic_time() > patience)
@@ -415,7 +416,7 @@ uint64_t pipe_decoder_corrupt(struct pipe_decoder *d)
     g_mutex_lock(&d->lock);
     corrupt = d->corrupt;
     /* While it runs, some packets are still under way: as many as frames can be reordered, decoded at once, and queued. */
-    delay = d->eos ? 0 : IN_FLIGHT;
+    delay = d->drained ? 0 : IN_FLIGHT;
     if (d->decoders == 1 && !d->fields && !d->live && !d->stopped && d->packets > d->frames + delay)
         corrupt += d->packets - d->frames - delay;
     g_mutex_unlock(&d->lock);

@@ -27,6 +27,7 @@ struct pipe_decoder {
     char *path; /* local file, or NULL */
     bool live, image, video_only;
     bool stopped, eos, ready; /* ready: every stream is known */
+    bool drained;             /* the end has come, and every frame before it was taken */
     bool timed_out;           /* the last wait ended without a frame */
     bool linked;              /* a video stream feeds the tail */
     bool has_audio;

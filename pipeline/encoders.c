@@ -79,12 +79,20 @@ static void set_properties(GstElement *element, const char *text)
     g_strfreev(pairs);
 }
 
+static uint64_t greatest(const GParamSpec *property)
+{
+    if (G_IS_PARAM_SPEC_UINT(property))
+        return G_PARAM_SPEC_UINT(property)->maximum;
+    return G_IS_PARAM_SPEC_INT(property) ? (uint64_t)G_PARAM_SPEC_INT(property)->maximum : G_MAXINT32;
+}
+
 static void set_bitrate(GstElement *element, const struct pipe_encoder *encoder, uint64_t bitrate)
 {
+    GParamSpec *property = encoder->bitrate ? g_object_class_find_property(G_OBJECT_GET_CLASS(element), encoder->bitrate) : NULL;
     char text[24];
-    if (!encoder->bitrate || !g_object_class_find_property(G_OBJECT_GET_CLASS(element), encoder->bitrate))
+    if (!property)
         return;
-    g_snprintf(text, sizeof text, "%" G_GUINT64_FORMAT, MAX(bitrate / encoder->unit, 1));
+    g_snprintf(text, sizeof text, "%" G_GUINT64_FORMAT, CLAMP(bitrate / encoder->unit, 1, greatest(property)));
     gst_util_set_object_arg(G_OBJECT(element), encoder->bitrate, text);
 }
 

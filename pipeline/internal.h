@@ -147,16 +147,6 @@ GstElement *pipe_encoder_create(const struct pipe_container *container, const ch
                                 const struct pipe_encoder **chosen, struct segman_error *error);
 
 /* ---- output.c */
-struct pipe_output {
-    char *path, *temporary;
-    bool overwrite;
-};
-/** Checks that path may be written and does not exist (unless overwrite), and opens its temporary name once. */
-bool pipe_output_open(struct pipe_output *output, const char *path, bool overwrite, struct segman_error *error);
-/** Temporary to final name. */
-bool pipe_output_commit(struct pipe_output *output, struct segman_error *error);
-/** Removes the temporary file where it was not committed. */
-void pipe_output_finish(struct pipe_output *output);
 /** Whether both name the same existing file. */
 bool pipe_same_file(const char *a, const char *b);
 
@@ -186,6 +176,7 @@ bool pipe_mp4_edit_file(const char *path, const struct pipe_mp4_edit *edit);
 struct pipe_sink_ops {
     bool (*write)(struct pipe_sink *sink, const uint8_t *const plane[3], const uint32_t stride[3], int64_t pts_ns, int64_t duration_ns,
                   const char *name, struct segman_error *error);
+    bool (*change)(struct pipe_sink *sink, struct segman_error *error); /* raw is new; NULL: cannot */
     bool (*close)(struct pipe_sink *sink, struct segman_error *error);
     void (*destroy)(struct pipe_sink *sink);
 };

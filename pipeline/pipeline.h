@@ -179,6 +179,11 @@ struct pipe_sink *pipe_sink_open(const struct pipe_sink_params *params, struct s
  */
 bool pipe_sink_write(struct pipe_sink *sink, const uint8_t *const plane[3], const uint32_t stride[3], int64_t pts_ns, int64_t duration_ns,
                      const char *name, struct segman_error *error);
+/**
+ * From now on frames have another size or format. False with SEGMAN_ERROR_UNSUPPORTED where the output holds only what it was
+ * opened for (a video): it goes on with that.
+ */
+bool pipe_sink_change(struct pipe_sink *sink, const struct segman_frame_format *format, struct segman_error *error);
 /** Finalises and renames to the final name. After false nothing new is left under the final name. */
 bool pipe_sink_close(struct pipe_sink *sink, struct segman_error *error);
 /**
@@ -188,5 +193,19 @@ bool pipe_sink_close(struct pipe_sink *sink, struct segman_error *error);
 void pipe_sink_destroy(struct pipe_sink *sink);
 /** What was chosen, for the log: e.g. "H.264 (x264enc) in MP4". */
 const char *pipe_sink_describe(const struct pipe_sink *sink);
+
+/* ---- other files ----------------------------------------------------------------------------- */
+
+/** A file that comes to its final name whole or not at all; zeroed: none. */
+struct pipe_output {
+    char *path, *temporary; /**< NAME.PID.part beside path */
+    bool overwrite;
+};
+/** Checks that path may be written and does not exist (unless overwrite), and makes the temporary file, empty. */
+bool pipe_output_open(struct pipe_output *output, const char *path, bool overwrite, struct segman_error *error);
+/** Temporary to final name. */
+bool pipe_output_commit(struct pipe_output *output, struct segman_error *error);
+/** Removes the temporary file where it was not committed. */
+void pipe_output_finish(struct pipe_output *output);
 
 #endif

@@ -48,6 +48,18 @@ static bool is_still_image(const uint8_t *data, size_t size)
     return image;
 }
 
+/** A picture that moves: GIF's loop, APNG's and WebP's chunks are near the start. */
+static bool is_animation(const uint8_t *data, size_t size)
+{
+    static const struct {
+        const char *magic, *mark;
+    } kinds[] = {{"GIF8", "NETSCAPE2.0"}, {"\x89PNG", "acTL"}, {"RIFF", "ANIM"}};
+    for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++)
+        if (size > 4 && !memcmp(data, kinds[i].magic, 4))
+            return memmem(data, MIN(size, 2048), kinds[i].mark, strlen(kinds[i].mark)) != NULL;
+    return false;
+}
+
 bool pipe_probe_file(const char *path, const char *name, bool *image, struct segman_error *error)
 {
     uint8_t *data = g_malloc(PROBE_BYTES);
@@ -60,6 +72,8 @@ bool pipe_probe_file(const char *path, const char *name, bool *image, struct seg
         segman_fail(error, SEGMAN_ERROR_FORMAT, "%s is empty (0 bytes)", name);
     else
         *image = is_still_image(data, (size_t)size);
+    if (ok && *image && is_animation(data, (size_t)size))
+        pipe_log(SEGMAN_LOG_WARNING, "%s is an animation: of a GIF or PNG only the first picture is read, of WebP none", name);
     g_free(data);
     return ok;
 }

@@ -18,6 +18,7 @@ bool pipe_decoder_seek(struct pipe_decoder *d, int64_t pts_ns, struct segman_err
     d->first = NULL;
     g_mutex_lock(&d->lock);
     d->eos = false; /* an end that was told just before the seek */
+    d->drained = false;
     d->base_ns = to;
     d->last_ns = -1;
     d->packets = d->frames = 0; /* those under way are gone, not damaged */

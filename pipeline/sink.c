@@ -25,20 +25,13 @@ static bool is_input(const struct pipe_sink_params *params)
     return !strcmp(input->path, params->output) || pipe_same_file(input->path, params->output);
 }
 
-bool pipe_sink_init(struct pipe_sink *sink, const struct pipe_sink_ops *ops, const struct pipe_sink_params *params,
-                    struct segman_error *error)
+/** What the planes are from now on. */
+static bool set_format(struct pipe_sink *sink, const struct segman_frame_format *format, struct segman_error *error)
 {
-    const struct segman_frame_format *format = &params->format;
+    const struct pipe_sink_params *params = &sink->params;
     GstVideoFormat raw = params->gray ? GST_VIDEO_FORMAT_GRAY8 : pipe_gst_format(format->format);
 
-    sink->ops = ops;
-    sink->params = *params;
-    sink->path = g_strdup(params->output);
-    sink->params.output = sink->path;
-    if (params->palette) {
-        memcpy(sink->palette, params->palette, sizeof sink->palette);
-        sink->params.palette = (const uint8_t(*)[4])sink->palette;
-    }
+    sink->params.format = *format;
     if (!format->width || !format->height || format->width > 16384 || format->height > 16384 ||
         !gst_video_info_set_format(&sink->raw, raw, format->width, format->height))
         return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "cannot write frames of %" G_GUINT32_FORMAT "x%" G_GUINT32_FORMAT " pixels",
@@ -56,6 +49,20 @@ bool pipe_sink_init(struct pipe_sink *sink, const struct pipe_sink_ops *ops, con
         sink->raw.par_d = (int)pipe_source_info(params->source)->par_den;
     }
     return true;
+}
+
+bool pipe_sink_init(struct pipe_sink *sink, const struct pipe_sink_ops *ops, const struct pipe_sink_params *params,
+                    struct segman_error *error)
+{
+    sink->ops = ops;
+    sink->params = *params;
+    sink->path = g_strdup(params->output);
+    sink->params.output = sink->path;
+    if (params->palette) {
+        memcpy(sink->palette, params->palette, sizeof sink->palette);
+        sink->params.palette = (const uint8_t(*)[4])sink->palette;
+    }
+    return set_format(sink, &params->format, error);
 }
 
 void pipe_sink_finish(struct pipe_sink *sink)
@@ -92,6 +99,14 @@ bool pipe_sink_write(struct pipe_sink *sink, const uint8_t *const plane[3], cons
     if (sink->failed)
         return segman_fail(error, SEGMAN_ERROR_IO, "cannot write %s: it failed before", sink->path);
     sink->failed = !sink->ops->write(sink, plane, stride, pts_ns, duration_ns, name, error);
+    return !sink->failed;
+}
+
+bool pipe_sink_change(struct pipe_sink *sink, const struct segman_frame_format *format, struct segman_error *error)
+{
+    if (!sink->ops->change)
+        return segman_fail(error, SEGMAN_ERROR_UNSUPPORTED, "%s cannot change its size or format", sink->path);
+    sink->failed = sink->failed || !set_format(sink, format, error) || !sink->ops->change(sink, error);
     return !sink->failed;
 }
 

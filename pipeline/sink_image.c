@@ -45,6 +45,13 @@ static bool prepare_pixels(struct image_sink *s)
     return s->in && s->out && s->converter;
 }
 
+static void drop_pixels(struct image_sink *s)
+{
+    g_clear_pointer(&s->converter, gst_video_converter_free);
+    gst_clear_buffer(&s->in);
+    gst_clear_buffer(&s->out);
+}
+
 /** Any format to RGBA in s->out. */
 static bool convert(struct image_sink *s, const uint8_t *const plane[3], const uint32_t stride[3])
 {
@@ -109,6 +116,15 @@ static bool open_jpeg(struct image_sink *s, struct segman_error *error)
     gst_caps_unref(caps);
     gst_element_set_state(s->pipeline, GST_STATE_PLAYING);
     return true;
+}
+
+static void close_jpeg(struct image_sink *s)
+{
+    if (s->pipeline)
+        gst_element_set_state(s->pipeline, GST_STATE_NULL);
+    g_clear_object(&s->appsrc);
+    g_clear_object(&s->appsink);
+    g_clear_object(&s->pipeline);
 }
 
 static bool write_jpeg(struct image_sink *s, const char *path, const char *name, const uint8_t *const plane[3], const uint32_t stride[3],
@@ -228,14 +244,8 @@ static bool image_close(struct pipe_sink *sink, struct segman_error *error)
 static void image_destroy(struct pipe_sink *sink)
 {
     struct image_sink *s = (struct image_sink *)sink;
-    if (s->pipeline)
-        gst_element_set_state(s->pipeline, GST_STATE_NULL);
-    g_clear_object(&s->appsrc);
-    g_clear_object(&s->appsink);
-    g_clear_object(&s->pipeline);
-    g_clear_pointer(&s->converter, gst_video_converter_free);
-    gst_clear_buffer(&s->in);
-    gst_clear_buffer(&s->out);
+    close_jpeg(s);
+    drop_pixels(s);
     g_clear_pointer(&s->written, g_hash_table_unref);
     pipe_output_finish(&s->pending);
     if (s->made_folder)
@@ -313,9 +323,25 @@ static void describe(struct image_sink *s)
                places[s->target]);
 }
 
+/** Pixels and encoder for the size and format that the sink has. */
+static bool prepare(struct image_sink *s, struct segman_error *error)
+{
+    if (!prepare_pixels(s))
+        return segman_fail(error, SEGMAN_ERROR_MEMORY, "cannot prepare frames for %s", s->base.path);
+    return !s->jpeg || open_jpeg(s, error);
+}
+
+static bool image_change(struct pipe_sink *sink, struct segman_error *error)
+{
+    struct image_sink *s = (struct image_sink *)sink;
+    close_jpeg(s);
+    drop_pixels(s);
+    return prepare(s, error);
+}
+
 struct pipe_sink *pipe_sink_image_create(const struct pipe_sink_params *params, struct segman_error *error)
 {
-    static const struct pipe_sink_ops ops = {image_write, image_close, image_destroy};
+    static const struct pipe_sink_ops ops = {image_write, image_change, image_close, image_destroy};
     struct image_sink *s = g_new0(struct image_sink, 1);
     char *lower = g_ascii_strdown(params->output, -1);
 
@@ -328,11 +354,7 @@ struct pipe_sink *pipe_sink_image_create(const struct pipe_sink_params *params, 
         segman_fail(error, SEGMAN_ERROR_ARGUMENT, "labels must be kept exactly, which %s cannot: use .png or .mkv", params->output);
         goto fail;
     }
-    if (!prepare_pixels(s)) {
-        segman_fail(error, SEGMAN_ERROR_MEMORY, "cannot prepare frames for %s", params->output);
-        goto fail;
-    }
-    if ((s->jpeg && !open_jpeg(s, error)) || !open_target(s, error))
+    if (!prepare(s, error) || !open_target(s, error))
         goto fail;
     describe(s);
     return &s->base;

@@ -400,4 +400,4 @@ static void video_destroy(struct pipe_sink *sink)
     g_free(s);
 }
 
-const struct pipe_sink_ops video_sink_ops = {video_write, video_close, video_destroy};
+const struct pipe_sink_ops video_sink_ops = {video_write, NULL, video_close, video_destroy};

@@ -84,6 +84,16 @@ void pipe_trouble_unknown(struct pipe_trouble *trouble, const GstCaps *caps)
     g_free(text);
 }
 
+/** Where nobody answers, souphttpsrc of GStreamer 1.22 keeps the reason to itself, and basesrc's words mislead. */
+static bool is_silent_http(GstMessage *message, const GError *failure)
+{
+    GstObject *source = GST_MESSAGE_SRC(message);
+    char *uri = GST_IS_URI_HANDLER(source) ? gst_uri_handler_get_uri(GST_URI_HANDLER(source)) : NULL;
+    bool http = uri && (gst_uri_has_protocol(uri, "http") || gst_uri_has_protocol(uri, "https"));
+    g_free(uri);
+    return http && g_error_matches(failure, GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED);
+}
+
 static void note_error(struct pipe_trouble *trouble, GstMessage *message)
 {
     GError *failure = NULL;
@@ -96,6 +106,11 @@ static void note_error(struct pipe_trouble *trouble, GstMessage *message)
     trouble->domain = failure->domain;
     trouble->code = failure->code;
     g_strlcpy(trouble->text, failure->message, sizeof trouble->text);
+    if (is_silent_http(message, failure)) {
+        trouble->domain = GST_RESOURCE_ERROR;
+        trouble->code = GST_RESOURCE_ERROR_OPEN_READ;
+        g_strlcpy(trouble->text, "there is no connection, or it broke off", sizeof trouble->text);
+    }
     /* One sentence without a full stop, like ours. */
     for (size_t n = strlen(trouble->text); n && (trouble->text[n - 1] == '.' || trouble->text[n - 1] == '\n'); n--)
         trouble->text[n - 1] = 0;

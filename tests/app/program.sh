@@ -38,6 +38,10 @@ for command in bench inspect devices; do
     expect 0 "$command help" $command --help
 done
 expect 0 version --version
+if [ -c /dev/full ]; then
+    "$segman" --version >/dev/full 2>err && complain "a full disk is not noticed"
+    says 'standard output' err "full disk"
+fi
 expect 1 "unknown option" --no-such-option
 is ! -s out
 expect 1 "three arguments" a b c
@@ -67,6 +71,17 @@ is "$(cat kept.mp4)" = keep
 expect 1 "existing output, -y -n" "$clip" kept.mp4 -y -n $small
 expect 2 "missing input, -y" missing.mp4 kept.mp4 -y $small
 is "$(cat kept.mp4)" = keep
+for line in "one.mkv --labels ./one.mkv" "--labels one/ --stats one" "one.mkv --dump logits=$work/one.mkv" \
+    "--dump logits=one.npy --dump input=one.npy"; do
+    # shellcheck disable=SC2086 # words
+    expect 1 "one file for two outputs: $line" "$clip" $line $small
+    says 'named for two' err "one file for two outputs: $line"
+done
+expect 1 "no folder for the output" "$clip" --no-window --dump logits=nowhere/one.npy $small
+says 'nowhere' err "no folder for the output"
+is -z "$(ls | grep '^one')"
+expect 0 "a bitrate beyond the encoder's" "$clip" rich.mkv --frames 1 --bitrate 900000M $small
+grep -q WARNING err && complain "a bitrate beyond the encoder's"
 cp "$clip" same.mp4
 expect 1 "output is the input" same.mp4 same.mp4 -y $small
 cmp -s "$clip" same.mp4 || complain "the input was harmed"
@@ -84,6 +99,16 @@ if command -v ffprobe >/dev/null; then
 fi
 is -z "$(find . -maxdepth 1 -name '*.part' -o -maxdepth 1 -name '*.tmp')"
 
+"$segman" "$clip" closed.mkv --frames 2 --json $small >&- 2>err
+is $? -eq 3
+if command -v ffprobe >/dev/null; then
+    is "$(ffprobe -v error -select_streams v -count_frames -show_entries stream=nb_read_frames -of csv=p=0 closed.mkv)" = 2
+fi
+"$segman" "$clip" left.mkv --stats - $small 2>err | head -n 1 >out
+is "$(cat out)" = frame,pts,file,class,name,pixels,share
+is -s left.mkv
+is -z "$(find . -maxdepth 1 -name '*.part')"
+
 expect 0 "statistics alone, as JSON" "$clip" --frames 1 --stats stats.json --classes person $small
 says '"name":"person"' stats.json "statistics as JSON"
 is "$(ls | grep -c segman)" -eq 0
@@ -98,6 +123,12 @@ if command -v ffmpeg >/dev/null; then
     is "$(ffprobe -v error -show_entries stream=pix_fmt -of csv=p=0 masks/p1.png)" = pal8
     says 'small.png' pictures.csv "the pictures' names"
     expect 1 "folder that is not empty" pictures drawn/ $small
+    mkdir twins present
+    cp pictures/small.png twins/p1.jpg
+    cp pictures/p1.png twins/
+    expect 0 "two sizes of one stem, into a folder that is there" twins present --no-window $small
+    is "$(ffprobe -v error -show_entries stream=width,height -of csv=p=0 present/p1.png)" = 320,200
+    is "$(ffprobe -v error -show_entries stream=width,height -of csv=p=0 present/p1.png.png)" = 640,480
     expect 3 "two sizes in one video" pictures drawn.mkv $small
     is -s drawn.mkv
 fi

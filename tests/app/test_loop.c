@@ -121,6 +121,21 @@ static void video(void)
     CU_ASSERT_TRUE(g_str_has_prefix(fake.diary->str, "cbsw!rbsbsbsw!rbs"));
 }
 
+/* A live input may go on for weeks: figures take no more memory then. */
+static void many_frames(void)
+{
+    reset();
+    fake.frames = APP_LOOP_SAMPLES + 10;
+    struct app_loop *loop = make(false, NULL);
+    const struct app_loop_report *report = app_loop_report(loop);
+
+    CU_ASSERT_EQUAL(app_loop_run(loop, NULL), APP_END_INPUT);
+    CU_ASSERT_EQUAL(report->frames, APP_LOOP_SAMPLES + 10);
+    CU_ASSERT_EQUAL(report->gpu_ms->len, APP_LOOP_SAMPLES);
+    CU_ASSERT_EQUAL(report->wall_ms->len, APP_LOOP_SAMPLES);
+    app_loop_destroy(loop);
+}
+
 /* Twice as many frames are in flight as networks run at once; without the memory for them there is one. */
 static void parallel(void)
 {
@@ -425,6 +440,7 @@ int main(void)
         {"video", video},
         {"networks at once", parallel},
         {"some frames", some_frames},
+        {"many frames", many_frames},
         {"no frames", no_frames},
         {"format changes", new_format},
         {"device lost", device_lost},

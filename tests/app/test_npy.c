@@ -15,7 +15,7 @@ static void cube(void)
     gsize size = 0;
     float last;
 
-    CU_ASSERT_TRUE_FATAL(app_npy_write(path, values, shape, 3, NULL));
+    CU_ASSERT_TRUE_FATAL(app_npy_write(path, false, values, shape, 3, NULL));
     CU_ASSERT_TRUE_FATAL(g_file_get_contents(path, &bytes, &size, NULL));
     CU_ASSERT_EQUAL(memcmp(bytes, "\x93NUMPY\x01\x00", 8), 0);
     size_t header = (uint8_t)bytes[8] + 256u * (uint8_t)bytes[9];
@@ -36,12 +36,14 @@ static void row(void)
     g_autofree char *bytes = NULL;
     struct segman_error error;
 
-    CU_ASSERT_TRUE_FATAL(app_npy_write(path, values, shape, 1, NULL));
+    CU_ASSERT_TRUE_FATAL(app_npy_write(path, false, values, shape, 1, NULL));
     CU_ASSERT_TRUE_FATAL(g_file_get_contents(path, &bytes, NULL, NULL));
     CU_ASSERT_PTR_NOT_NULL(g_strstr_len(bytes + 10, 118, "'shape': (2, )"));
+    CU_ASSERT_FALSE(app_npy_write(path, false, values, shape, 1, &error));
+    CU_ASSERT_TRUE(app_npy_write(path, true, values, shape, 1, NULL));
     g_autofree char *nowhere = scratch("none/row.npy");
-    CU_ASSERT_FALSE(app_npy_write(nowhere, values, shape, 1, &error));
+    CU_ASSERT_FALSE(app_npy_write(nowhere, false, values, shape, 1, &error));
     CU_ASSERT_EQUAL(error.status, SEGMAN_ERROR_IO);
 }
 
-CU_TestInfo test_npy[] = {{"three axes", cube}, {"one axis, no folder", row}, CU_TEST_INFO_NULL};
+CU_TestInfo test_npy[] = {{"three axes", cube}, {"one axis, names that are taken, no folder", row}, CU_TEST_INFO_NULL};

@@ -2,6 +2,7 @@
 #include "suites.h"
 
 #include "app/options.h"
+#include "app/window.h"
 
 #include <glib.h>
 #include <string.h>
@@ -94,13 +95,39 @@ static void words(void)
     app_options_finish(&options);
 }
 
+/* What only a run to files can give keeps from a window. */
+static void window(void)
+{
+    static const struct {
+        const char *line;
+        bool wanted;
+    } cases[] = {
+        {"", true},
+        {"a", true},
+        {"a --record b", true},
+        {"a --record b --labels c", true},
+        {"a b", false},
+        {"a --labels c", false},
+        {"a --record b --json", false},
+        {"a --record b --dump c=d", false},
+        {"a --no-window", false},
+    };
+    struct app_options options;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        CU_ASSERT_TRUE(parse(&options, cases[i].line, NULL));
+        CU_ASSERT_EQUAL(app_window_wanted(&options), cases[i].wanted);
+        app_options_finish(&options);
+    }
+}
+
 static void refused(void)
 {
     static const char *const lines[] = {
-        "--opacity 2", "--opacity x",  "--opacity nan", "--view foo",     "--frames -1",    "--frames 1.5",    "--frames 1e30",
-        "--no-such",   "a b c",        "-i a b c",      "bench file",     "--model",        "--model ''",      "devices -y",
-        "inspect a b", "--bitrate 1G", "a b -o c",      "bench --legend", "--skip-still=x", "--skip-still=-2", "--skip-still=256",
-        "--smooth",    "--smooth 1.1",
+        "--opacity 2", "--opacity x",  "--opacity nan",  "--view foo",     "--frames -1",    "--frames 1.5",    "--frames 1e30",
+        "--no-such",   "a b c",        "-i a b c",       "bench file",     "--model",        "--model ''",      "devices -y",
+        "inspect a b", "--bitrate 1G", "a b -o c",       "bench --legend", "--skip-still=x", "--skip-still=-2", "--skip-still=256",
+        "--smooth",    "--smooth 1.1", "a b --record c",
     };
     struct app_options options;
     struct segman_error error;
@@ -137,6 +164,8 @@ static void config(void)
     CU_ASSERT_FALSE(app_options_config(&options, "input=x\n", "f", &error));
     CU_ASSERT_FALSE(app_options_config(&options, "view=sideways\n", "f", &error));
     CU_ASSERT_FALSE(app_options_config(&options, "no key here\n", "f", &error));
+    CU_ASSERT_FALSE(app_options_config(&options, "[window]\nlegend=yes\n", "f", &error));
+    CU_ASSERT_TRUE(app_options_config(&options, "legend = yes \t\r\n", "f", &error));
     CU_ASSERT_FALSE(app_options_config(&options, "model=\n", "f", &error));
     app_options_finish(&options);
 }
@@ -167,6 +196,33 @@ static void config_file(void)
     remove(path);
 }
 
+/* Whether a help names an option: followed by neither a letter nor a hyphen. */
+static bool names(const char *text, const char *option)
+{
+    for (const char *at = strstr(text, option); at; at = strstr(at + 1, option)) {
+        char after = at[strlen(option)];
+        if (!g_ascii_isalnum(after) && after != '-')
+            return true;
+    }
+    return false;
+}
+
+static void help_names(void)
+{
+    static const enum app_command commands[] = {APP_SEGMENT, APP_BENCH, APP_INSPECT, APP_DEVICES};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
+        g_autofree char *text = app_options_help(commands[i]);
+        for (size_t k = 0; k < app_option_count; k++) {
+            const struct app_option *option = &app_option_table[k];
+            g_autofree char *name = g_strdup_printf("--%s", option->name);
+            g_autofree char *letter = g_strdup_printf("-%c", option->shorthand ? option->shorthand : '-');
+            bool there = names(text, name) || (option->shorthand && names(text, letter));
+            CU_ASSERT_EQUAL(there, (option->commands & commands[i]) != 0);
+        }
+    }
+}
+
 static void help(void)
 {
     static const enum app_command commands[] = {APP_SEGMENT, APP_BENCH, APP_INSPECT, APP_DEVICES};
@@ -180,6 +236,13 @@ static void help(void)
     }
 }
 
-CU_TestInfo test_options[] = {{"segment", segment}, {"levels", levels},        {"words", words},
-                              {"refused", refused}, {"configuration", config}, {"configuration file", config_file},
-                              {"help fits", help},  CU_TEST_INFO_NULL};
+CU_TestInfo test_options[] = {{"segment", segment},
+                              {"levels", levels},
+                              {"words", words},
+                              {"refused", refused},
+                              {"window", window},
+                              {"configuration", config},
+                              {"configuration file", config_file},
+                              {"help fits", help},
+                              {"help names all options, and no others", help_names},
+                              CU_TEST_INFO_NULL};

@@ -30,6 +30,23 @@ static void models(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(error.message, "mine"));
     CU_ASSERT_PTR_NULL(app_paths_model("./other", &error));
     CU_ASSERT_PTR_NULL(app_paths_model("/", &error));
+    CU_ASSERT_PTR_NULL(app_paths_model("/dev/null", &error));
+    CU_ASSERT_PTR_NULL(strstr(error.message, "does not exist"));
+}
+
+static void palettes(void)
+{
+    g_autofree char *wanted = scratch("segman/palettes/pale.json");
+    g_autofree char *found = NULL;
+    struct segman_error error;
+
+    put("segman/palettes/pale.json");
+    put("segman/datasets/fields.json");
+    found = app_paths_palette("pale", &error);
+    CU_ASSERT_STRING_EQUAL(found, wanted);
+    CU_ASSERT_PTR_NULL(app_paths_palette("other", &error));
+    CU_ASSERT_PTR_NOT_NULL(strstr(error.message, "pale"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(error.message, "fields"));
 }
 
 static void free_names(void)
@@ -45,4 +62,4 @@ static void free_names(void)
     CU_ASSERT_TRUE(g_str_has_suffix(second, "/room-2.mp4"));
 }
 
-CU_TestInfo test_paths[] = {{"models", models}, {"free names", free_names}, CU_TEST_INFO_NULL};
+CU_TestInfo test_paths[] = {{"models", models}, {"palettes", palettes}, {"free names", free_names}, CU_TEST_INFO_NULL};

@@ -39,7 +39,7 @@ static char *write_two(const char *path)
     uint64_t count[APP_LABELS] = {60, 30, 10};
     struct app_look look = make_look();
     struct app_stats_frame frame = {.pts_ns = 0, .name = "", .width = 10, .height = 10, .counts = count};
-    struct app_stats *stats = app_stats_open(path, &look, "in\xff.mp4", "model", NULL);
+    struct app_stats *stats = app_stats_open(path, false, &look, "in\xff.mp4", "model", NULL);
     char *text = NULL;
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(stats);
@@ -87,11 +87,18 @@ static void dropped(void)
 {
     g_autofree char *path = scratch("dropped.csv");
     g_autofree char *part = g_strconcat(path, ".part", NULL);
+    g_autofree char *kept = NULL;
     struct app_look look = make_look();
+    struct app_stats *stats;
 
-    app_stats_destroy(app_stats_open(path, &look, "in", "model", NULL));
+    CU_ASSERT_TRUE(g_file_set_contents(part, "another's", -1, NULL));
+    stats = app_stats_open(path, false, &look, "in", "model", NULL);
+    CU_ASSERT_PTR_NOT_NULL(stats);
+    app_stats_destroy(stats);
     CU_ASSERT_FALSE(g_file_test(path, G_FILE_TEST_EXISTS));
-    CU_ASSERT_FALSE(g_file_test(part, G_FILE_TEST_EXISTS));
+    CU_ASSERT_TRUE(g_file_get_contents(part, &kept, NULL, NULL));
+    CU_ASSERT_STRING_EQUAL(kept, "another's");
+    CU_ASSERT_PTR_NULL(app_stats_open(part, false, &look, "in", "model", NULL));
     app_stats_destroy(NULL);
 }
 
@@ -101,7 +108,7 @@ static void unwritable(void)
     struct app_look look = make_look();
     struct segman_error error;
 
-    CU_ASSERT_PTR_NULL(app_stats_open(path, &look, "in", "model", &error));
+    CU_ASSERT_PTR_NULL(app_stats_open(path, false, &look, "in", "model", &error));
     CU_ASSERT_EQUAL(error.status, SEGMAN_ERROR_IO);
 }
 

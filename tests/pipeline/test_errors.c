@@ -30,6 +30,7 @@ static void test_bad_inputs(void)
     expect_open_error(folder, "none", "has no images");
     expect_open_error(in_folder("x%%d.png"), "x%d.png", "no file fits");
     expect_open_error("nosuch://x", "nosuch://x", "not installed");
+    expect_open_error("http://127.0.0.1:1/x.mp4", "cannot read http://127.0.0.1:1/x.mp4", "connect");
     expect_open_error("", "no input", "no input");
 }
 

@@ -241,6 +241,58 @@ static void test_sequence_out(void)
     picture_free(&p);
 }
 
+/** What would be read in part only is said so. */
+static void test_animation(void)
+{
+    static const char gif[] = "GIF89a\x40\0\x30\0\0\0\0!\xff\x0bNETSCAPE2.0\3\1\0\0\0;";
+    const char *path = in_folder("moving.gif");
+    bool image = false;
+
+    CU_ASSERT_FATAL(g_file_set_contents(path, gif, sizeof gif, NULL));
+    CU_ASSERT(pipe_probe_file(path, path, &image, NULL));
+    CU_ASSERT(image);
+    CU_ASSERT_PTR_NOT_NULL(strstr(logged(), "is an animation"));
+}
+
+/** Writes a picture and one of another size to one output; whether it took both. */
+static bool write_two(const char *path, bool gray, const struct picture *a, const struct picture *b, const char *const names[2])
+{
+    struct pipe_sink *sink = pipe_sink_open(&(struct pipe_sink_params){.output = path, .format = a->format, .gray = gray}, NULL);
+    struct segman_error error = {0};
+    bool changed;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(sink);
+    CU_ASSERT(pipe_sink_write(sink, (const uint8_t *const *)a->plane, a->stride, 0, -1, names[0], NULL));
+    changed = pipe_sink_change(sink, &b->format, &error);
+    CU_ASSERT(changed || error.status == SEGMAN_ERROR_UNSUPPORTED);
+    CU_ASSERT(!changed || pipe_sink_write(sink, (const uint8_t *const *)b->plane, b->stride, 1, -1, names[1], NULL));
+    CU_ASSERT(pipe_sink_close(sink, NULL));
+    pipe_sink_destroy(sink);
+    return changed;
+}
+
+/** Sequences take pictures of any size, and go on counting; a video keeps its own. */
+static void test_change(void)
+{
+    static const char *const named[2] = {"one.jpg", "one.png"}, *const nameless[2] = {NULL, NULL};
+    struct picture p = picture_gray(16, 8, 0), q = picture_gray(24, 10, 1);
+    struct picture a = picture_quadrants(32, 24), b = picture_quadrants(48, 16);
+
+    CU_ASSERT(write_two(in_folder("made/"), true, &p, &q, named));
+    CU_ASSERT(write_two(in_folder("made/n-%%d.png"), true, &p, &q, nameless));
+    CU_ASSERT(write_two(in_folder("made/j-%%d.jpg"), false, &a, &b, nameless));
+    CU_ASSERT(!write_two(in_folder("x.mkv"), true, &p, &q, nameless));
+    check_labels(in_folder("made/one.png"), &p, false);
+    check_labels(in_folder("made/one.png.png"), &q, false);
+    check_labels(in_folder("made/n-1.png"), &p, false);
+    check_labels(in_folder("made/n-2.png"), &q, false);
+    CU_ASSERT(g_file_test(in_folder("made/j-2.jpg"), G_FILE_TEST_EXISTS));
+    picture_free(&p);
+    picture_free(&q);
+    picture_free(&a);
+    picture_free(&b);
+}
+
 /** An empty folder that was made goes away again; a second frame for one image is refused. */
 static void test_leftovers(void)
 {
@@ -299,9 +351,17 @@ static void test_own_input(void)
 int main(void)
 {
     static const struct named_test tests[] = {
-        {"exact PNG", test_exact},     {"kind by content", test_content}, {"JPEG", test_jpeg},
-        {"labels", test_labels},       {"sequence in", test_sequence},    {"sequence out", test_sequence_out},
-        {"leftovers", test_leftovers}, {"own input", test_own_input},     {NULL, NULL},
+        {"exact PNG", test_exact},
+        {"kind by content", test_content},
+        {"JPEG", test_jpeg},
+        {"labels", test_labels},
+        {"sequence in", test_sequence},
+        {"sequence out", test_sequence_out},
+        {"leftovers", test_leftovers},
+        {"own input", test_own_input},
+        {"change", test_change},
+        {"animation", test_animation},
+        {NULL, NULL},
     };
     return run_tests("images", tests);
 }

@@ -52,6 +52,27 @@ static void test_pattern(void)
     expect_open_error("test:0x0", "test:0x0", "WIDTHxHEIGHT");
 }
 
+/** Who stops reading a little before the end is not told of damage, wherever the end is by then. */
+static void test_short(void)
+{
+    const char *path = in_folder("short.mkv");
+
+    CU_ASSERT_FATAL(run_pipeline("videotestsrc num-buffers=10 ! video/x-raw,format=I420,width=64,height=48 ! vp8enc deadline=1"
+                                 " ! matroskamux ! filesink location=%s",
+                                 path));
+    for (unsigned wanted = 5; wanted <= 10; wanted++) {
+        struct pipe_source *source = open_source(path);
+        struct pipe_frame frame;
+        for (unsigned i = 0; i < wanted; i++) {
+            CU_ASSERT_EQUAL_FATAL(pipe_source_read(source, &frame, NULL), PIPE_FRAME);
+            pipe_frame_release(&frame);
+        }
+        g_usleep(50000); /* the end arrives behind the frames that wait */
+        CU_ASSERT_EQUAL(pipe_source_corrupt(source), 0);
+        pipe_source_destroy(source);
+    }
+}
+
 static void *stop_later(void *user)
 {
     g_usleep(300000);
@@ -355,11 +376,17 @@ static void test_size_change(void)
 int main(void)
 {
     static const struct named_test tests[] = {
-        {"test pattern", test_pattern},          {"stop from another thread", test_stop},
-        {"destroyed unread", test_unread},       {"Exif orientation", test_exif},
-        {"display matrix", test_display_matrix}, {"rotation tag cleared", test_tag_cleared},
-        {"pixel formats", test_formats},         {"high dynamic range", test_hdr},
-        {"size change", test_size_change},       {NULL, NULL},
+        {"test pattern", test_pattern},
+        {"stop from another thread", test_stop},
+        {"destroyed unread", test_unread},
+        {"Exif orientation", test_exif},
+        {"display matrix", test_display_matrix},
+        {"rotation tag cleared", test_tag_cleared},
+        {"pixel formats", test_formats},
+        {"high dynamic range", test_hdr},
+        {"size change", test_size_change},
+        {"read in part", test_short},
+        {NULL, NULL},
     };
     return run_tests("source", tests);
 }

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Choosing a device and its queue. */
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "internal.h"
 
@@ -19,6 +17,24 @@ static int type_rank(enum segman_device_type type)
     return rank[type];
 }
 
+/* Of ASCII, whatever the locale: in a Turkish one tolower('I') is no 'i'. */
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static bool contains(const char *text, const char *part)
+{
+    for (; *text; text++) {
+        size_t n = 0;
+        while (part[n] && lower(text[n]) == lower(part[n]))
+            n++;
+        if (!part[n])
+            return true;
+    }
+    return false;
+}
+
 static bool uuid_matches(const uint8_t uuid[16], const char *want)
 {
     char hex[33], clean[33];
@@ -27,7 +43,7 @@ static bool uuid_matches(const uint8_t uuid[16], const char *want)
         snprintf(hex + 2 * i, 3, "%02x", uuid[i]);
     for (; *want && n < 32; want++)
         if (*want != '-')
-            clean[n++] = (char)tolower((unsigned char)*want);
+            clean[n++] = lower(*want);
     clean[n] = 0;
     return n == 32 && !*want && !memcmp(hex, clean, 32);
 }
@@ -38,7 +54,7 @@ static bool device_matches(const struct segman_device_info *info, const char *wa
     unsigned long index = strtoul(want, &end, 10);
     if (end != want && !*end && strlen(want) < 10)
         return info->index == index;
-    return uuid_matches(info->uuid, want) || strcasestr(info->name, want);
+    return uuid_matches(info->uuid, want) || contains(info->name, want);
 }
 
 /* Why a device cannot be used: 0 it can, 1 it lacks what segman needs, 2 it cannot present to the window. */

@@ -179,7 +179,8 @@ bool lower_nodes(struct lower *l)
         l->n_of_node = 0;
         if (net_ops[l->node->op].lower && (!net_ops[l->node->op].lower(l, l->node) || l->failed)) {
             if (!l->failed)
-                segman_fail(l->error, SEGMAN_ERROR_UNSUPPORTED, "%s: this device cannot run %s", l->node->scope, net_ops[l->node->op].name);
+                segman_fail(l->error, SEGMAN_ERROR_UNSUPPORTED, "%s: this device cannot run %s at this size; a smaller one may do",
+                            l->node->scope, net_ops[l->node->op].name);
             return false;
         }
         free_temp(l);
