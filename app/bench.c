@@ -226,12 +226,21 @@ static void print_series(const char *title, const GArray *samples)
     printf("%-11s %9.3f ± %-8.3f %9.3f %9.3f %9.3f\n", title, s.mean, s.sd, s.min, s.max, s.median);
 }
 
+static double frames_a_second(const struct bench *bench)
+{
+    double mean = app_samples_summary((const double *)bench->ms[WALL]->data, bench->ms[WALL]->len).mean;
+
+    return mean > 0 ? 1e3 / mean : 0;
+}
+
 static void print_text(const struct bench *bench)
 {
     print_settings(bench);
     printf("\n%-11s %9s ± %-8s %9s %9s %9s   (%u frames)\n", "ms a frame", "mean", "sd", "min", "max", "median", bench->ms[GPU]->len);
     for (int i = 0; i < SERIES; i++)
         print_series(series[i].title, bench->ms[i]);
+    if (bench->params.slots > 1) /* frames come in bursts: their mean distance counts */
+        printf("\nframes a second  %.1f\n", frames_a_second(bench));
     if (bench->profile)
         app_profile_print(bench->profile, bench->options->full, stdout);
     app_end_to_end_print(&bench->end_to_end, stdout);
@@ -256,6 +265,8 @@ static void print_json(const struct bench *bench)
 {
     json_t *root = json_pack("{ss so}", "program", "segman " SEGMAN_VERSION, "settings", settings_json(bench));
 
+    if (bench->params.slots > 1)
+        json_object_set_new(root, "frames_a_second", json_real(frames_a_second(bench)));
     for (int i = 0; i < SERIES; i++)
         json_object_set_new(root, series[i].key, app_samples_json((const double *)bench->ms[i]->data, bench->ms[i]->len, true));
     if (bench->profile) {
