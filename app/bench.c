@@ -5,6 +5,7 @@
 #include "engine.h"
 #include "json.h"
 #include "log.h"
+#include "patience.h"
 #include "pattern.h"
 #include "profile.h"
 #include "progress.h"
@@ -34,6 +35,7 @@ struct bench {
     struct segman_session *session;
     struct segman_planes picture; /* filled once, copied into each frame */
     struct app_profile *profile;
+    bool warm; /* a frame has come through */
     GArray *ms[SERIES];
     struct app_end_to_end end_to_end;
 };
@@ -55,8 +57,14 @@ static bool submit(struct bench *bench, struct segman_error *error)
 static bool finish(struct bench *bench, int64_t start, bool keep, struct segman_error *error)
 {
     struct segman_result result;
+    bool good;
 
-    if (!segman_session_wait(bench->session, UINT64_MAX, &result, error))
+    if (!bench->warm)
+        app_patience_begin(bench->options);
+    good = segman_session_wait(bench->session, UINT64_MAX, &result, error);
+    app_patience_end();
+    bench->warm = true;
+    if (!good)
         return false;
     const double ms[SERIES] = {result.upload_ms, result.gpu_ms, result.read_back_ms, (double)(g_get_monotonic_time() - start) / 1e3};
     if (keep) {

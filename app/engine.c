@@ -3,6 +3,7 @@
 
 #include "log.h"
 #include "paths.h"
+#include "patience.h"
 #include "signals.h"
 
 #include <glib.h>
@@ -215,7 +216,9 @@ struct segman_session *app_engine_session(const struct app_engine *engine, const
     params->precision = (enum segman_precision)options->precision;
     if (options->tune && !tune(engine, params, error))
         return NULL;
+    app_patience_begin(options);
     session = segman_session_create(engine->model, params, error);
+    app_patience_end();
     if (session)
         segman_session_set_style(session, &engine->look.style);
     return session;

@@ -3,6 +3,7 @@
 
 #include "legend.h"
 #include "log.h"
+#include "patience.h"
 #include "progress.h"
 #include "signals.h"
 #include "stats.h"
@@ -208,8 +209,13 @@ static bool submit(struct app_loop *loop, const struct pipe_frame *frame, struct
 static bool wait_oldest(struct app_loop *loop, struct segman_result *result, struct segman_error *error)
 {
     int64_t start = g_get_monotonic_time();
-    bool good = segman_session_wait(loop->session, UINT64_MAX, result, error);
+    bool first = !loop->report.frames, good;
 
+    if (first)
+        app_patience_begin(loop->params.options);
+    good = segman_session_wait(loop->session, UINT64_MAX, result, error);
+    if (first)
+        app_patience_end();
     loop->report.wait += seconds_since(start);
     return good;
 }

@@ -6,6 +6,7 @@
 #include "input.h"
 #include "log.h"
 #include "paths.h"
+#include "patience.h"
 #include "signals.h"
 
 bool app_window_wanted(const struct app_options *options)
@@ -164,6 +165,7 @@ void app_window_close(struct app_window *w)
     window_record_close(w);
     if (w->presenter)
         segman_presenter_attach(w->presenter, NULL, &ignored);
+    app_patience_end();
     segman_session_destroy(w->session);
     segman_presenter_destroy(w->presenter);
     app_legend_destroy(w->legend);

@@ -3,6 +3,7 @@
 #include "window.h"
 
 #include "log.h"
+#include "patience.h"
 
 #include <string.h>
 
@@ -176,7 +177,8 @@ static bool submit(struct app_window *w)
         return false;
     w->fed = g_get_monotonic_time();
     w->era = w->held.era;
-    w->submitted++;
+    if (!w->submitted++)
+        app_patience_begin(w->options);
     w->fed_all = w->options->frames && w->submitted >= w->options->frames;
     return true;
 }
@@ -236,9 +238,11 @@ static bool collect(struct app_window *w, uint64_t wait_ns)
     if (!segman_session_wait(w->session, wait_ns, &f->result, &error)) {
         if (error.status == SEGMAN_ERROR_TIMEOUT)
             return true;
+        app_patience_end();
         w->error = error;
         return false;
     }
+    app_patience_end();
     now = g_get_monotonic_time();
     f->valid = true;
     f->ticket = w->tickets[f->result.user % WINDOW_SLOTS];

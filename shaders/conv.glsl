@@ -39,17 +39,22 @@ ivec2 window(uint m)
     return ivec2(m % p.out_w, m / p.out_w) * int(STRIDE) - int(p.pad);
 }
 
-// Cosine and sine of pair t of a head at pixel m: the first d / 4 pairs turn with the row, the others with the column.
-vec2 turn(uint t, uint m)
+// Pair i of the rotary table: cosine and sine.
+vec2 turn_at(uint i)
 {
-    bool by_row = t < ROPE;
-    uint i = (by_row ? m / WIDTH : m % WIDTH) * ROPE + (by_row ? t : t - ROPE);
 #ifdef F16
     return uintBitsToFloat(w[p.turns + i]);
 #else
     vec4 two = w[p.turns + i / 2];
     return i % 2 == 0 ? two.xy : two.zw;
 #endif
+}
+
+// Cosine and sine of pair t of a head at pixel m: the first d / 4 pairs turn with the row, the others with the column.
+vec2 turn(uint t, uint m)
+{
+    bool by_row = t < ROPE;
+    return turn_at((by_row ? m / WIDTH : m % WIDTH) * ROPE + (by_row ? t : t - ROPE));
 }
 
 vec2 rotate(vec2 v, vec2 t)
@@ -62,13 +67,9 @@ QUAD residual(uint m, uint n)
     return RESIDUAL != 0 && n < p.rq ? r[m * p.r_stride + p.r_offset + n] : QUAD(0);
 }
 
-// Quad n of pixel m from its sums with the bias; adds the residual, or not because it is in the sums already.
-QUAD finished(uint m, uint n, vec4 v, QUAD r, bool add)
+// Quad n from its rotated sums: the steps after that.
+QUAD finished_turned(uint n, vec4 v, QUAD r, bool add)
 {
-    if (ROPE != 0 && n < 2 * p.turn_quads) {
-        uint t = 2 * (n % ROPE);
-        v = vec4(rotate(v.xy, turn(t, m)), rotate(v.zw, turn(t + 1, m)));
-    }
     if (RESIDUAL == 2 && add)
         v += load_quad(r);
     v = activate(v, ACT);
@@ -77,6 +78,16 @@ QUAD finished(uint m, uint n, vec4 v, QUAD r, bool add)
     if (RESIDUAL == 1 && add)
         v += load_quad(r);
     return store_quad(v);
+}
+
+// Quad n of pixel m from its sums with the bias; adds the residual, or not because it is in the sums already.
+QUAD finished(uint m, uint n, vec4 v, QUAD r, bool add)
+{
+    if (ROPE != 0 && n < 2 * p.turn_quads) {
+        uint t = 2 * (n % ROPE);
+        v = vec4(rotate(v.xy, turn(t, m)), rotate(v.zw, turn(t + 1, m)));
+    }
+    return finished_turned(n, v, r, add);
 }
 
 void epilogue(uint m, uint n, vec4 v)

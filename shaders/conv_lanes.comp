@@ -10,7 +10,7 @@
 // them, else quads. W is packed to match.
 //
 // A pass of the network finds its code in no cache, and waits about as long for a kilobyte of it as for memory: so every step is
-// here once, and what may stay a loop does.
+// here once, or twice where the next one is read ahead, and what may stay a loop does.
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_EXT_shader_explicit_arithmetic_types_float16 : require
@@ -33,6 +33,7 @@ layout(constant_id = 15) const uint STEP_E = 1; // from an invocation's element 
 layout(constant_id = 16) const uint STEP_R = 4; // of the next row,
 layout(constant_id = 17) const uint RUN = 2;    // and after so many rows
 layout(constant_id = 18) const uint STEP_RUN = 0;
+layout(constant_id = 19) const uint AHEAD = 0; // steps of k that are read before they are due, 0 or 1
 #include "conv.glsl"
 
 layout(std430, binding = 0) restrict readonly buffer X8 { uvec4 x8[]; };
@@ -53,12 +54,16 @@ const uint PIECES = FRAGS_M * COLUMNS * ROWS;        // that it finishes, if k i
 const uint QUADS = PIECES * PARTS;
 const bool LATE = SG_K > 1 || ACT >= ACT_GELU;       // sums pass through shared memory, for a loop to finish them
 const bool PLAIN = ACT == ACT_NONE && SCALE == 0 && ROPE == 0;
-const bool EARLY = PLAIN || RESIDUAL == 2; // the residual starts the sums
+const bool EARLY = (PLAIN || RESIDUAL == 2) && !LATE; // the residual starts the sums
 
 shared uvec4 sums[LATE ? QUADS * WG : 1];
 
 coopmat<float, gl_ScopeSubgroup, SIZE, SIZE, gl_MatrixUseAccumulator> acc[FRAGS_M * FRAGS_N];
+uvec4 x_octs[1 + AHEAD][FRAGS_M][ROWS], w_octs[1 + AHEAD][FRAGS_N][DEPTH * OCTS_B]; // of a step, and of the one that is read ahead
+ivec2 origin[FRAGS_M * ROWS];
+uint w_at[FRAGS_N];
 
+#define STEPS ((p.kq / 2 + ROW_LANES - 1) / ROW_LANES) // of k, each a matrix deep DEPTH times
 #define ELEMENT(r, e) ((e) * STEP_E + (r) % RUN * STEP_R + (r) / RUN * STEP_RUN)
 // Element v of piece (i, j, r) of an invocation: matrix and place; quad k of it.
 #define SUM(i, j, r, v) acc[(i) * FRAGS_N + (j) * WIDE + (v) / E][ELEMENT(r, (v) % E)]
@@ -88,28 +93,54 @@ uvec4 fetch(ivec2 from, cursor at)
     return valid ? x8[((q.y * p.in_w + q.x) * p.x_stride + p.x_offset) / 2 + at.c] : uvec4(0);
 }
 
-// Matrix d of those that the octs of an invocation's rows fill.
-coopmat<float16_t, gl_ScopeSubgroup, SIZE, SIZE, gl_MatrixUseA> rows_of_x(uvec4 octs[ROWS], uint d)
+// Matrix d of those that the octs of an invocation's rows fill, of the matrices i along the pixels.
+coopmat<float16_t, gl_ScopeSubgroup, SIZE, SIZE, gl_MatrixUseA> rows_of_x(uint from, uint i, uint d)
 {
     coopmat<float16_t, gl_ScopeSubgroup, SIZE, SIZE, gl_MatrixUseA> a;
     [[unroll]] for (uint r = 0; r < ROWS; r++)
         [[unroll]] for (uint e = 0; e < E; e += 2) {
-            f16vec2 two = unpackFloat2x16(octs[r][(d * E + e) / 2]);
+            f16vec2 two = unpackFloat2x16(x_octs[from][i][r][(d * E + e) / 2]);
             a[ELEMENT(r, e)] = two.x;
             a[ELEMENT(r, e + 1)] = two.y;
         }
     return a;
 }
 
-coopmat<float16_t, gl_ScopeSubgroup, SIZE, SIZE, gl_MatrixUseB> matrix_of_w(uvec4 octs[OCTS_B])
+coopmat<float16_t, gl_ScopeSubgroup, SIZE, SIZE, gl_MatrixUseB> matrix_of_w(uint from, uint j, uint d)
 {
     coopmat<float16_t, gl_ScopeSubgroup, SIZE, SIZE, gl_MatrixUseB> b;
     [[unroll]] for (uint i = 0; i < OCTS_B * 4; i++) {
-        f16vec2 two = unpackFloat2x16(octs[i / 4][i % 4]);
+        f16vec2 two = unpackFloat2x16(w_octs[from][j][d * OCTS_B + i / 4][i % 4]);
         b[2 * i] = two.x;
         b[2 * i + 1] = two.y;
     }
     return b;
+}
+
+// Reads a step of k; behind the last one zeros of X, and W's last one again.
+void load(uint to, uint step, cursor at)
+{
+    uint from = AHEAD == 0 ? step : min(step, STEPS - 1);
+    [[unroll]] for (uint i = 0; i < FRAGS_M; i++)
+        [[unroll]] for (uint r = 0; r < ROWS; r++)
+            x_octs[to][i][r] = fetch(origin[i * ROWS + r], at);
+    [[unroll]] for (uint j = 0; j < FRAGS_N; j++)
+        [[unroll]] for (uint o = 0; o < DEPTH * OCTS_B; o++)
+            w_octs[to][j][o] = w8[w_at[j] + (from * DEPTH * OCTS_B + o) * LANES];
+}
+
+void multiply(uint from)
+{
+    [[unroll]] for (uint d = 0; d < DEPTH; d++) {
+        coopmat<float16_t, gl_ScopeSubgroup, SIZE, SIZE, gl_MatrixUseA> a[FRAGS_M];
+        [[unroll]] for (uint i = 0; i < FRAGS_M; i++)
+            a[i] = rows_of_x(from, i, d);
+        [[unroll]] for (uint j = 0; j < FRAGS_N; j++) {
+            coopmat<float16_t, gl_ScopeSubgroup, SIZE, SIZE, gl_MatrixUseB> b = matrix_of_w(from, j, d);
+            [[unroll]] for (uint i = 0; i < FRAGS_M; i++)
+                acc[i * FRAGS_N + j] = coopMatMulAdd(a[i], b, acc[i * FRAGS_N + j]);
+        }
+    }
 }
 
 // Residual of the piece from quad n on.
@@ -139,18 +170,15 @@ void main()
     // Of this invocation: its first row, its first quad; of the subgroup: first matrix along n.
     uint m0 = (gl_WorkGroupID.y * SG_M + sm) * FRAGS_M * SIZE + lane / ROW_LANES;
     uint b0 = (gl_WorkGroupID.x * SG_N + sn) * FRAGS_N, n0 = b0 * (SIZE / 4) + lane % ROW_LANES * PARTS;
-    uint steps = (p.kq / 2 + ROW_LANES - 1) / ROW_LANES; // each a matrix deep DEPTH times
 #define ROW(i, r) (m0 + (i) * SIZE + (r) * (LANES / ROW_LANES))
 #define QUAD_N(j) (n0 + (j) * WIDE * (SIZE / 4))
 
-    ivec2 origin[FRAGS_M * ROWS];
     [[unroll]] for (uint i = 0; i < FRAGS_M * ROWS; i++) {
         uint m = ROW(i / ROWS, i % ROWS);
         origin[i] = LINEAR ? ivec2((min(m, p.m - 1) * p.x_stride + p.x_offset) / 2, 0) : window(m);
     }
-    uint w_at[FRAGS_N];
     [[unroll]] for (uint j = 0; j < FRAGS_N; j++)
-        w_at[j] = min(b0 + j, p.nq / (SIZE / 4) - 1) * steps * DEPTH * OCTS_B * LANES + lane;
+        w_at[j] = min(b0 + j, p.nq / (SIZE / 4) - 1) * STEPS * DEPTH * OCTS_B * LANES + lane;
 
     [[unroll]] for (uint j = 0; j < COLUMNS; j++) {
         vec4 bias[PARTS];
@@ -171,25 +199,23 @@ void main()
 
     cursor at = cursor(0, 0);
     advance(at, lane % ROW_LANES + sk * ROW_LANES);
-    [[dont_unroll]] for (uint step = sk; step < steps; step += SG_K) {
-        uvec4 x_octs[FRAGS_M][ROWS], w_octs[DEPTH * FRAGS_N][OCTS_B];
-        [[unroll]] for (uint i = 0; i < FRAGS_M; i++)
-            [[unroll]] for (uint r = 0; r < ROWS; r++)
-                x_octs[i][r] = fetch(origin[i * ROWS + r], at);
-        [[unroll]] for (uint j = 0; j < FRAGS_N; j++)
-            [[unroll]] for (uint d = 0; d < DEPTH; d++)
-                [[unroll]] for (uint o = 0; o < OCTS_B; o++)
-                    w_octs[d * FRAGS_N + j][o] = w8[w_at[j] + ((step * DEPTH + d) * OCTS_B + o) * LANES];
-        advance(at, ROW_LANES * SG_K);
-        [[unroll]] for (uint d = 0; d < DEPTH; d++) {
-            coopmat<float16_t, gl_ScopeSubgroup, SIZE, SIZE, gl_MatrixUseA> a[FRAGS_M];
-            [[unroll]] for (uint i = 0; i < FRAGS_M; i++)
-                a[i] = rows_of_x(x_octs[i], d);
-            [[unroll]] for (uint j = 0; j < FRAGS_N; j++) {
-                coopmat<float16_t, gl_ScopeSubgroup, SIZE, SIZE, gl_MatrixUseB> b = matrix_of_w(w_octs[d * FRAGS_N + j]);
-                [[unroll]] for (uint i = 0; i < FRAGS_M; i++)
-                    acc[i * FRAGS_N + j] = coopMatMulAdd(a[i], b, acc[i * FRAGS_N + j]);
-            }
+    if (AHEAD == 0) {
+        [[dont_unroll]] for (uint step = sk; step < STEPS; step += SG_K) {
+            load(0, step, at);
+            advance(at, ROW_LANES * SG_K);
+            multiply(0);
+        }
+    } else {
+        load(0, sk, at);
+        [[dont_unroll]] for (uint step = sk; step < STEPS; step += 2 * SG_K) {
+            advance(at, ROW_LANES * SG_K);
+            load(1, step + SG_K, at);
+            multiply(0);
+            if (step + SG_K >= STEPS)
+                break;
+            advance(at, ROW_LANES * SG_K);
+            load(0, step + 2 * SG_K, at);
+            multiply(1);
         }
     }
 

@@ -28,6 +28,10 @@ struct conv_push {
     uint rq;                 /* quads of the residual's channels: behind them a view has others */
     uint turns;              /* first quad of the rotary table in the weights' buffer */
     uint turn_quads;         /* C / 4 of a qkv tensor: so many quads of q, then of k, are rotated */
+    /* conv_cpu alone, in place of constants: one pipeline for all of them. */
+    uint kernel, stride;
+    uint rope;                 /* d / 4 of a qkv tensor's heads */
+    uint run_rows, run_pixels; /* workgroup's invocations = run_rows * out_w + run_pixels */
 };
 
 /* ---- dwconv.comp, dwconv_tile.comp --------------------------------------------------------------- */
@@ -59,12 +63,14 @@ struct layer_norm_push {
     float eps;
 };
 
-/* ---- dwnorm.comp --------------------------------------------------------------------------------- */
+/* ---- dwnorm.comp, dwnorm_cpu.comp ---------------------------------------------------------------- */
 
 struct dwnorm_push {
     uint w, h;               /* pixels */
     uint x_stride, x_offset; /* input */
     float eps;
+    uint c, cq, nq; /* dwnorm_cpu: channels, quads of the input's pixels, of the outputs' */
+    float inverse_c;
 };
 
 /* ---- pointwise.comp ------------------------------------------------------------------------------ */
@@ -95,7 +101,6 @@ struct scan_steps_push {
     uint x_stride, x_offset;
 };
 struct scan_planes_push {
-    uint pixels, w, h;
     uint rows;  /* planes of u in one order: channels, with zeros */
     uint width; /* channels of a vector */
     uint y_stride, y_offset;
@@ -112,11 +117,28 @@ struct scan_sum_push {
     uint y_stride, y_offset, r_stride, r_offset;
     float eps;
 };
+struct scan_proj_push {
+    uint pixels, w, h;
+    uint chunks;     /* of a sequence, as above */
+    uint nq;         /* quads of a row of the weights */
+    uint n_store;    /* quads written a pixel */
+    uint bias, norm; /* octs of the weights' buffer at which they begin */
+    uint x_stride, x_offset, base_stride, base_offset;
+    uint y_stride, y_offset, r_stride, r_offset;
+    float eps;
+};
 struct scan_tile_push { /* scan_local.comp, scan_output.comp */
     uint h, w, quads;
     uint pad;   /* quads written a pixel, those from `quads` on as zeros */
     uint plane; /* places of a plane of z */
     uint x_stride, x_offset, y_stride, y_offset;
+};
+struct scan_whole_tile_push { /* scan_tile_states.comp, scan_tile_sum.comp */
+    uint h, w, quads;
+    uint c, pad; /* channels; quads written a pixel, those from `quads` on as zeros */
+    uint plane;  /* places of a plane of z */
+    uint x_stride, x_offset, y_stride, y_offset, r_stride, r_offset;
+    float eps;
 };
 struct scan_carry_push {
     uint quads;
@@ -155,6 +177,16 @@ struct pool_sum_push {
     float scale; /* 1 / pixels */
 };
 
+/* ---- touch.comp ----------------------------------------------------------------------------------- */
+
+#define TOUCH_WG   256
+#define TOUCH_EACH 8 /* octs of an invocation */
+
+struct touch_push {
+    uint octs;  /* of 8 halves or 4 floats: 16 bytes */
+    uint never; /* a word of weights that are no numbers */
+};
+
 /* ---- attention: rope.comp, natten*.comp, attention*.comp ----------------------------------------- */
 
 /* A qkv tensor holds q, k and v of `quads` quads each, one after the other; a head is a run of quads of each. */
@@ -172,8 +204,9 @@ struct natten_push {
     uint qkv_stride, qkv_offset;
     uint out_stride, out_offset;
     uint height, width;
-    uint quads; /* C / 4 */
-    uint pad;   /* 1: the quad after the last one is padding, to be zeroed */
+    uint quads;  /* C / 4 */
+    uint pad;    /* 1: the quad after the last one is padding, to be zeroed */
+    uint window; /* natten_cpu */
 };
 
 struct natten_coop_push { /* natten_coop.comp, natten_lanes.comp */

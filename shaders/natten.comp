@@ -5,7 +5,7 @@
 // A workgroup does a tile of TX x (TY * NQ) queries of one head. An invocation holds NQ queries, one below the
 // other: they share the columns of their windows, so a key is read once for all of them. It walks the rows of keys;
 // SPLIT invocations share the rows. Keys and values come through shared memory in bands of BAND rows, or, BAND 0,
-// straight from the tensor (no barrier, which suits CPU drivers).
+// straight from the tensor. CPU drivers take natten_cpu.comp.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require

@@ -15,19 +15,22 @@ layout(constant_id = 1) const uint LINES = 128;  // chunks of an order: a multip
 layout(constant_id = 2) const uint CHANNELS = 2; // even
 layout(constant_id = 3) const uint SIZE = 32;    // of a subgroup
 layout(constant_id = 4) const uint BLOCK = 16;   // places, a multiple of CHUNK
-layout(constant_id = 5) const bool PADDED = false; // LINES CHUNK is more than the pixels
-layout(constant_id = 6) const uint POOL = 2112;  // CHANNELS (pixels + h)
+layout(constant_id = 5) const uint W = 32;       // the map: divisions by constants are cheap
+layout(constant_id = 6) const uint H = 32;
 #define CHUNK 8 // places: an oct
+const uint PIXELS = W * H;
+const bool PADDED = LINES * CHUNK != PIXELS;
 
 layout(push_constant) uniform PUSH { scan_planes_push push; };
 layout(std430, binding = 0) readonly buffer PLANES { uvec4 planes[]; };    // (blocks, planes, BLOCK); planes: u (2, rows), dt (4, rows), B and C (4, 2)
 layout(std430, binding = 1) readonly buffer VECTORS { float vectors[]; };  // bias, A (4, width), D (width)
 layout(std430, binding = 2) writeonly buffer Y { uint y[]; };              // pairs of channels
+layout(std430, binding = 2) writeonly buffer YQ { QUAD yq[]; };
 
 const uint SUBGROUPS = LINES / SIZE; // of a channel's order
 
 shared vec2 totals[2 * 2 * CHANNELS * SUBGROUPS]; // product and state of a subgroup's chunks
-shared float pool[POOL];                         // (channels, pixels): sums
+shared float pool[CHANNELS * (PIXELS + H)];       // (channels, pixels): sums
 
 uint lane, line, part; // line: chunk; part: subgroup of the channel's order
 bool columns;
@@ -45,7 +48,7 @@ void load(uint row, out float v[CHUNK])
 
 bool is_pixel(uint i)
 {
-    return !PADDED || line * CHUNK + i < push.pixels;
+    return !PADDED || line * CHUNK + i < PIXELS;
 }
 
 // a, b and C of direction k.
@@ -119,7 +122,7 @@ void add_scan(bool reversed, float h, const float a[CHUNK], const float b[CHUNK]
 // Place of a pixel in the pool: rows and columns both spread over the banks.
 uint pool_at(uint c, uint pixel)
 {
-    return c * (push.pixels + push.h) + pixel + pixel / push.w;
+    return c * (PIXELS + H) + pixel + pixel / W;
 }
 
 // The sums of the rows, then those of the columns too.
@@ -132,19 +135,30 @@ void join(uint c, const float sum[CHUNK])
     barrier();
     if (columns)
         [[unroll]] for (uint i = 0; i < CHUNK; i++) {
-            uint position = line * CHUNK + i, pixel = position % push.h * push.w + position / push.h;
+            uint position = line * CHUNK + i, pixel = position % H * W + position / H;
             if (is_pixel(i))
                 pool[pool_at(c, pixel)] += sum[i];
         }
     barrier();
 }
 
+float sum_at(uint c, uint pixel)
+{
+    return pool[pool_at(c, pixel)];
+}
+
 void store(uint id, uint first)
 {
+    if (CHANNELS == 4) {
+        for (uint pixel = id; pixel < PIXELS; pixel += gl_WorkGroupSize.x)
+            yq[pixel * push.y_stride + push.y_offset + first / 4] =
+                store_quad(vec4(sum_at(0, pixel), sum_at(1, pixel), sum_at(2, pixel), sum_at(3, pixel)));
+        return;
+    }
     const uint pairs = CHANNELS / 2;
-    for (uint i = id; i < push.pixels * pairs; i += gl_WorkGroupSize.x) {
+    for (uint i = id; i < PIXELS * pairs; i += gl_WorkGroupSize.x) {
         uint pixel = i / pairs, c = 2 * (i % pairs), at = (pixel * push.y_stride + push.y_offset) * 4 + first + c;
-        y[at / 2] = packHalf2x16(vec2(pool[pool_at(c, pixel)], pool[pool_at(c + 1, pixel)]));
+        y[at / 2] = packHalf2x16(vec2(sum_at(c, pixel), sum_at(c + 1, pixel)));
     }
 }
 

@@ -168,6 +168,8 @@ bool segman_session_wait(struct segman_session *session, uint64_t timeout_ns, st
         return segman_fail(error, SEGMAN_ERROR_DEVICE_LOST, "lost while waiting");
     if (session->waited == session->submitted)
         return segman_fail(error, SEGMAN_ERROR_ARGUMENT, "nothing in flight");
+    if (fake.waits == 1)
+        g_usleep(fake.first_us);
     g_string_append_c(fake.diary, 'w');
     memset(session->labels, session->input[slot][0], sizeof session->labels);
     *result = (struct segman_result){.user = session->user[slot],

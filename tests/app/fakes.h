@@ -20,6 +20,7 @@ extern struct fake {
     uint64_t fail_submit; /* submission (1, 2, ...) that loses the device; 0: none */
     uint64_t fail_wait;   /* wait that does */
     bool fail_create;     /* a session cannot be made */
+    gulong first_us;      /* microseconds until the first frame is there */
     uint32_t parallel;    /* networks that the device runs at once */
     bool fail_parallel;   /* there is no memory for more than one */
     uint8_t (*label)(uint64_t frame);

@@ -133,6 +133,15 @@ if command -v ffmpeg >/dev/null; then
     is -s drawn.mkv
 fi
 
+case $("$segman" devices) in
+*llvmpipe*)
+    MESA_SHADER_CACHE_DISABLE=true expect 0 "a first frame that lets wait" "$clip" --frames 2 --stats first.csv --size short:224 -d llvmpipe
+    is "$(grep -c 'waiting for the first frame' err)" -eq 1
+    expect 0 "and one that does not" "$clip" --frames 2 --stats first.csv -y --size short:224 -d llvmpipe --log-level warning
+    is "$(grep -c 'waiting for the first frame' err)" -eq 0
+    ;;
+esac
+
 rm -f out err
 "$segman" "$clip" stopped.mkv --stats - $small >out 2>err &
 process=$!

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fakes.h"
 
+#include "app/log.h"
 #include "app/loop.h"
+#include "app/patience.h"
 
 #include "../runner.h"
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct app_engine engine;
 static struct app_options options;
@@ -360,6 +365,74 @@ static void video_legend(void)
     CU_ASSERT_PTR_EQUAL(strchr(fake.diary->str, 'o'), strrchr(fake.diary->str, 'o'));
 }
 
+/* What a run says on stderr, which is a terminal or a file, at this log level; g_free() it. */
+static char *said(bool terminal, enum segman_log_level level)
+{
+    FILE *file = terminal ? NULL : tmpfile();
+    int end = terminal ? posix_openpt(O_RDWR | O_NOCTTY) : fileno(file), kept = dup(STDERR_FILENO), other = end;
+    char *text = g_malloc0(4096);
+
+    if (terminal) {
+        CU_ASSERT_FATAL(!grantpt(end) && !unlockpt(end));
+        other = open(ptsname(end), O_RDWR | O_NOCTTY);
+    }
+    dup2(other, STDERR_FILENO);
+    app_log_init(level);
+    run(false, NULL);
+    fflush(stderr);
+    if (!terminal)
+        lseek(end, 0, SEEK_SET);
+    else
+        fcntl(end, F_SETFL, O_NONBLOCK);
+    CU_ASSERT_TRUE(read(end, text, 4095) >= (terminal ? 1 : 0));
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    app_log_init(SEGMAN_LOG_INFO);
+    if (terminal)
+        close(other);
+    if (file)
+        fclose(file);
+    else
+        close(end);
+    return text;
+}
+
+static unsigned count(const char *text, const char *word)
+{
+    unsigned n = 0;
+
+    for (const char *at = text; (at = strstr(at, word)); at++)
+        n++;
+    return n;
+}
+
+/* A first frame that lets wait is said, once; on a terminal by a line that goes away. */
+static void patience(void)
+{
+    static const char words[] = "waiting for the first frame";
+    struct {
+        bool terminal;
+        enum segman_log_level level;
+        gulong first_us;
+        unsigned lines;
+    } cases[] = {{false, SEGMAN_LOG_INFO, 300000, 1},
+                 {false, SEGMAN_LOG_INFO, 0, 0},
+                 {false, SEGMAN_LOG_WARNING, 300000, 0},
+                 {true, SEGMAN_LOG_INFO, 300000, 1}};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        reset();
+        app_patience_after(G_USEC_PER_SEC / 10);
+        fake.first_us = cases[i].first_us;
+        options.no_progress = !cases[i].terminal;
+        g_autofree char *text = said(cases[i].terminal, cases[i].level);
+        CU_ASSERT_EQUAL(count(text, words), cases[i].lines);
+        CU_ASSERT_EQUAL(count(text, "\033[K"), cases[i].terminal ? count(text, "\r") - count(text, "\n") : 0);
+    }
+    options.no_progress = true;
+    app_patience_after(2 * G_USEC_PER_SEC);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -377,6 +450,7 @@ int main(void)
         {"live", live},
         {"stills with legend", stills},
         {"video with legend", video_legend},
+        {"patience", patience},
         CU_TEST_INFO_NULL,
     };
     int failed;

@@ -20,19 +20,19 @@ enum deal { UNKNOWN, IN_PAIRS, MIXED };
 
 static const struct device {
     const char *name;
-    uint32_t subgroup, shared, invocations, groups;
+    uint32_t memory, subgroup, shared, invocations, groups; /* memory: GiB */
     bool cpu, shuffle;
     uint32_t m, n, k; /* of matrices */
     enum deal deal;
 } devices[] = {
-    {"matrices, dealt in pairs", 32, 49152, 1024, 65535, false, true, 16, 16, 16, IN_PAIRS},
-    {"matrices, dealt otherwise", 32, 49152, 1024, 65535, false, true, 16, 16, 16, MIXED},
-    {"matrices, nobody knows how they are dealt", 64, 65536, 1024, 65535, false, true, 16, 16, 16, UNKNOWN},
-    {"small matrices", 32, 32768, 256, 65535, false, true, 8, 8, 16, UNKNOWN},
-    {"matrices, no shuffles", 32, 49152, 1024, 65535, false, false, 16, 16, 16, IN_PAIRS},
-    {"no matrices", 32, 49152, 1024, 65535, false, true, 0, 0, 0, UNKNOWN},
-    {"what Vulkan guarantees", 4, 16384, 128, 65535, false, false, 0, 0, 0, UNKNOWN},
-    {"a CPU driver", 8, 32768, 1024, 65535, true, true, 0, 0, 0, UNKNOWN},
+    {"matrices, dealt in pairs", 80, 32, 49152, 1024, 65535, false, true, 16, 16, 16, IN_PAIRS},
+    {"matrices, dealt otherwise", 12, 32, 49152, 1024, 65535, false, true, 16, 16, 16, MIXED},
+    {"matrices, nobody knows how they are dealt", 192, 64, 65536, 1024, 65535, false, true, 16, 16, 16, UNKNOWN},
+    {"small matrices", 16, 32, 32768, 256, 65535, false, true, 8, 8, 16, UNKNOWN},
+    {"matrices, no shuffles", 24, 32, 49152, 1024, 65535, false, false, 16, 16, 16, IN_PAIRS},
+    {"no matrices", 48, 32, 49152, 1024, 65535, false, true, 0, 0, 0, UNKNOWN},
+    {"what Vulkan guarantees", 2, 4, 16384, 128, 65535, false, false, 0, 0, 0, UNKNOWN},
+    {"a CPU driver", 64, 8, 32768, 1024, 65535, true, true, 0, 0, 0, UNKNOWN},
 };
 
 static void deal_in_pairs(struct gpu_deal *d)
@@ -56,6 +56,7 @@ static void become(const struct device *d)
                              .subgroup_shuffle = d->shuffle,
                              .whole_subgroups = d->shuffle || d->m,
                              .subgroup_size = d->subgroup,
+                             .device_memory = (uint64_t)d->memory << 30,
                              .shared_memory = d->shared,
                              .max_invocations = d->invocations,
                              .max_range = 128u << 20,
@@ -72,14 +73,14 @@ static void become(const struct device *d)
 
 /* ---- in the place of the device (linked with --wrap) -------------------------------------------- */
 
-static uint32_t passes;
+static uint32_t passes, touches; /* of the last program; of these those that read weights ahead */
 
 const struct gpu_caps *__wrap_gpu_caps(const struct gpu *gpu);
 bool __wrap_gpu_buffer_init(struct gpu *gpu, struct gpu_buffer *buffer, uint64_t size, enum gpu_memory kind, struct segman_error *error);
 void __wrap_gpu_buffer_finish(struct gpu *gpu, struct gpu_buffer *buffer);
 bool __wrap_gpu_buffer_write(struct gpu *gpu, const struct gpu_buffer *buffer, uint64_t offset, const void *data, uint64_t size,
                              struct segman_error *error);
-bool __wrap_gpu_pipelines_prepare(struct gpu *gpu, const struct gpu_pass_desc *descs, uint32_t count, struct segman_error *error);
+bool __wrap_gpu_pipelines_note(struct gpu *gpu, const struct gpu_pass_desc *descs, uint32_t count, struct segman_error *error);
 
 const struct gpu_caps *__wrap_gpu_caps(const struct gpu *gpu)
 {
@@ -125,15 +126,18 @@ static bool keeps_to_device(const struct gpu_pass_desc *d)
     return ok;
 }
 
-bool __wrap_gpu_pipelines_prepare(struct gpu *gpu, const struct gpu_pass_desc *descs, uint32_t count, struct segman_error *error)
+bool __wrap_gpu_pipelines_note(struct gpu *gpu, const struct gpu_pass_desc *descs, uint32_t count, struct segman_error *error)
 {
     (void)gpu;
     passes = count;
-    for (uint32_t i = 0; i < count; i++)
+    touches = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        touches += !strncmp(descs[i].shader, "touch.", 6);
         if (!keeps_to_device(&descs[i])) {
             printf("\n  %s: pass %u of %u, %s, asks for too much\n", device_name, i, count, descs[i].shader);
             CU_FAIL("a pass asks for more than the device has");
         }
+    }
     return segman_fail(error, SEGMAN_ERROR_MEMORY, "far enough");
 }
 
@@ -183,6 +187,7 @@ static void test_sizes(void)
         lower("t", 288, 416, true, false);
         lower("t", 512, 1024, true, false);
         lower("t", 224, 224, false, false);
+        CU_ASSERT_EQUAL(touches, 0);
     }
 }
 
@@ -192,6 +197,7 @@ static void test_variants(void)
         become(&devices[i]);
         lower("s", 224, 256, true, false);
         lower("l", 224, 224, true, false);
+        CU_ASSERT_EQUAL(touches > 0, !caps.cpu && devices[i].memory >= 32);
     }
 }
 

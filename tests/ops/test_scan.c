@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "harness.h"
+#include "ref_conv.h"
 #include "ref_dwconv.h"
 #include "ref_norm.h"
 #include "ref_scan.h"
@@ -171,7 +172,69 @@ static void test_normed(void)
     check_normed(144, 33, 65, true, false);
     check_normed(20, 2, 1031, true, false);
     check_normed(20, 1031, 2, true, false);
-    check_normed(8, 129, 128, true, false); /* too large for chunks */
+    check_normed(8, 129, 128, true, false);  /* too large for chunks: whole tiles */
+    check_normed(12, 251, 263, true, false); /* sequences in segments, too */
+}
+
+/* As in a block: a 1x1 convolution behind these, with its layer scale and residual. */
+static tensor build_projected(struct net *n, tensor x, const void *arg)
+{
+    const struct shape *s = arg;
+    tensor y = net_conv(n, "proj", build_normed(n, x, arg), &(struct net_conv){.out = s->c, .bias = true});
+    return net_add(n, x, net_scale(n, "scale", y));
+}
+
+static void reference_projected(const float *x, float *out, const void *arg)
+{
+    const struct shape *s = arg;
+    size_t pixels = (size_t)s->h * s->w;
+    float *weight = harness_weight_of("proj", "weight", s->c, s->c, 1, 1), *bias = harness_weight_of("proj", "bias", s->c, 0, 0, 0);
+    float *scale = harness_weight_of("scale", "weight", s->c, 1, 1, 1), *shift = harness_weight_of("scale", "bias", s->c, 0, 0, 0);
+    float *y = malloc(s->c * pixels * sizeof(*y));
+    if (!y)
+        abort();
+    reference_normed(x, y, arg);
+    ref_conv(&(struct ref_conv){s->c, s->h, s->w, s->c, 1, 1, 0}, y, weight, bias, out);
+    ref_scale(out, s->c, pixels, scale, shift, out);
+    ref_add(x, out, s->c * pixels, out);
+    free(weight);
+    free(bias);
+    free(scale);
+    free(shift);
+    free(y);
+}
+
+static void check_projected(uint32_t c, uint32_t h, uint32_t w)
+{
+    const struct shape s = {c, h, w, 0};
+    char name[64];
+    snprintf(name, sizeof(name), "scan, norm, sum, conv %ux%ux%u", c, h, w);
+    harness_pretend_gpu(true);
+    harness_check(&(struct harness_case){.name = name,
+                                         .c = c,
+                                         .h = h,
+                                         .w = w,
+                                         .scale = 4,
+                                         .build = build_projected,
+                                         .reference = reference_projected,
+                                         .arg = &s,
+                                         .f32 = F32,
+                                         .f16 = F16});
+    harness_pretend_gpu(false);
+}
+
+/* One to many matrices of channels, last octs and quads that are not full; whole, in chunks, in tiles. */
+static void test_projected(void)
+{
+    check_projected(8, 5, 7);
+    check_projected(36, 9, 17);
+    check_projected(144, 17, 31);
+    check_projected(364, 9, 11);
+    check_projected(432, 7, 9);
+    check_projected(33, 47, 45);
+    check_projected(100, 47, 45);
+    check_projected(192, 33, 65);
+    check_projected(20, 129, 128);
 }
 
 static void test_small(void)
@@ -201,6 +264,9 @@ static void test_channels(void)
 static void test_view(void)
 {
     check_shape(&(struct shape){36, 9, 10, 4}, 4, F16);
+    harness_pretend_gpu(true);
+    check_shape(&(struct shape){36, 50, 51, 4}, 4, F16);
+    harness_pretend_gpu(false);
 }
 
 static void test_long(void)
@@ -233,6 +299,7 @@ int main(int argc, char **argv)
                            {"view", test_view},
                            {"after a convolution", test_front},
                            {"before a layer norm", test_normed},
+                           {"before a convolution", test_projected},
                            {"long sequences", test_long},
                            {"large steps", test_large_steps},
                            {"stages", test_stages},

@@ -96,6 +96,35 @@ static bool count(void *user, uint32_t done, uint32_t total)
     return ++*calls < 3;
 }
 
+/* What is measured was compiled before, all of it at once: measuring the first layer makes no pipeline more. */
+static bool count_pipelines(void *user, uint32_t done, uint32_t total)
+{
+    uint32_t *compiled = user;
+    CU_ASSERT(total > 2);
+    compiled[done > 0] = gpu_pipelines_count(harness_gpu());
+    return done < 2;
+}
+
+static void test_prepared(void)
+{
+    struct segman_error error = {0};
+    struct net_tuning *t = net_tuning_create();
+    uint32_t compiled[2] = {0, 0};
+    net_tuning_collect(t, true);
+    for (uint32_t i = 0; i < 4; i++) {
+        struct net_job job = job_of(8, 16, 20);
+        job.kernel = job.stride = 1 + i % 3;
+        job.h += 16 * (i / 3);
+        net_tuning_row(t, &job);
+    }
+    uint32_t before = gpu_pipelines_count(harness_gpu());
+    CU_ASSERT(net_tune(t, harness_gpu(), count_pipelines, compiled, &error));
+    CU_ASSERT_EQUAL(compiled[0], before);
+    CU_ASSERT(compiled[1] > before);
+    CU_ASSERT_EQUAL(gpu_pipelines_count(harness_gpu()), compiled[1]);
+    net_tuning_destroy(t);
+}
+
 static bool stop(void *user, uint32_t done, uint32_t total)
 {
     (void)user, (void)total;
@@ -202,6 +231,7 @@ static CU_TestInfo tests[] = {{"names", test_names},
                               {"file", test_file},
                               {"damaged file", test_damaged},
                               {"measured", test_measured},
+                              {"compiled at once", test_prepared},
                               {"stopped", test_stopped},
                               {"used", test_used},
                               {"peak", test_peak},

@@ -75,6 +75,10 @@ void gpu_cache_load(struct gpu *gpu, const char *dir)
     if (dir && make_folders(dir)) {
         gpu->tuning_path = cache_name(gpu, dir, "tuning", "json");
         gpu->cache_path = cache_name(gpu, dir, "pipelines", "bin");
+        if (gpu->caps.cpu && (gpu->ahead_path = cache_name(gpu, dir, "ahead", "bin"))) {
+            gpu->ahead = read_file(gpu->ahead_path, &size);
+            gpu->n_ahead = size / sizeof(*gpu->ahead);
+        }
         data = gpu->cache_path ? read_file(gpu->cache_path, &size) : NULL;
     }
     bool fits = data && header_fits(gpu, data, size);

@@ -67,8 +67,13 @@ static void fill_caps(struct gpu *gpu)
     gpu->timestamp_ns = p.limits.timestampPeriod;
     gpu->host_query_reset = reset.hostQueryReset;
     bool unified = true;
-    for (uint32_t i = 0; i < gpu->memory.memoryHeapCount; i++)
-        unified &= (gpu->memory.memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT) != 0;
+    uint64_t largest = 0;
+    for (uint32_t i = 0; i < gpu->memory.memoryHeapCount; i++) {
+        bool own = gpu->memory.memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT;
+        unified &= own;
+        if (own && gpu->memory.memoryHeaps[i].size > largest)
+            largest = gpu->memory.memoryHeaps[i].size;
+    }
     gpu->caps = (struct gpu_caps){
         .fp16 = gpu->info.fp16,
         .storage16 = half.storageBuffer16BitAccess,
@@ -77,6 +82,7 @@ static void fill_caps(struct gpu *gpu)
         .subgroup_shuffle = has_subgroup_shuffle(gpu->physical),
         .whole_subgroups = has_whole_subgroups(gpu->physical, gpu->info.subgroup_size),
         .subgroup_size = gpu->info.subgroup_size,
+        .device_memory = largest,
         .shared_memory = p.limits.maxComputeSharedMemorySize,
         .max_invocations = p.limits.maxComputeWorkGroupInvocations,
         .max_range = p.limits.maxStorageBufferRange,
@@ -261,6 +267,8 @@ void gpu_destroy(struct gpu *gpu)
         pthread_mutex_destroy(&gpu->lock);
     free(gpu->cache_path);
     free(gpu->tuning_path);
+    free(gpu->ahead_path);
+    free(gpu->ahead);
     free(gpu);
 }
 

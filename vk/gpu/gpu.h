@@ -57,6 +57,7 @@ struct gpu_caps {
     bool subgroup_shuffle;   /**< subgroup shuffles in compute shaders */
     bool whole_subgroups;    /**< pass descriptions may ask for subgroups of subgroup_size */
     uint32_t subgroup_size;
+    uint64_t device_memory;    /**< bytes of its largest heap of its own */
     uint32_t shared_memory;    /**< bytes a workgroup */
     uint32_t max_invocations;  /**< a workgroup */
     uint64_t max_range;        /**< bytes of one storage buffer binding */
@@ -147,8 +148,12 @@ struct gpu_pass_desc {
     uint32_t groups[3];
 };
 
-/** Compiles the pipelines that these passes will need on all cores; of a pass only shader, spec and bindings' number count. */
-bool gpu_pipelines_prepare(struct gpu *gpu, const struct gpu_pass_desc *descs, uint32_t count, struct segman_error *error);
+/** Notes the pipelines that these passes will need; of a pass only shader, spec, subgroup size and bindings' number count. */
+bool gpu_pipelines_note(struct gpu *gpu, const struct gpu_pass_desc *descs, uint32_t count, struct segman_error *error);
+/** Compiles what was noted and is not compiled yet, on all cores. */
+bool gpu_pipelines_prepare(struct gpu *gpu, struct segman_error *error);
+/** How many are compiled. */
+uint32_t gpu_pipelines_count(struct gpu *gpu);
 
 struct gpu_pass;
 /** Creates (or finds) the pipeline and writes the descriptor set. */

@@ -31,7 +31,9 @@ struct gpu {
     bool host_query_reset;                   /* the host can, without a list that runs on a queue for it */
     VkPhysicalDeviceMemoryProperties memory;
     VkPipelineCache cache;
-    char *cache_path, *tuning_path; /* NULL: not on disk */
+    char *cache_path, *tuning_path, *ahead_path; /* NULL: not on disk */
+    uint64_t *ahead;                             /* pipelines of which the driver has machine code on disk: hashes (ahead.c) */
+    size_t n_ahead;
     struct gpu_caps caps;
     struct segman_device_info info;
     segman_log_fn log;
@@ -84,6 +86,8 @@ struct gpu_deal gpu_deal_query(struct gpu *gpu);
 /** Loads the pipelines and keeps the folder's name. */
 void gpu_cache_load(struct gpu *gpu, const char *dir);
 void gpu_cache_save(struct gpu *gpu);
+/** CPU drivers: has new pipelines compiled on all cores before they run; with the lock held. */
+void gpu_compile_ahead(struct gpu *gpu, const struct gpu_pass_desc *descs, uint32_t count);
 /** Finds or compiles the pass's pipeline, with the lock held; VK_NULL_HANDLE after an error. */
 VkPipeline gpu_pipeline_get(struct gpu *gpu, const struct gpu_pass_desc *desc, struct segman_error *error);
 void gpu_pipelines_destroy(struct gpu *gpu);

@@ -167,22 +167,65 @@ static void run_batch(struct batch *b)
         pthread_join(thread[--n], NULL);
 }
 
-bool gpu_pipelines_prepare(struct gpu *gpu, const struct gpu_pass_desc *descs, uint32_t count, struct segman_error *error)
+bool gpu_pipelines_note(struct gpu *gpu, const struct gpu_pass_desc *descs, uint32_t count, struct segman_error *error)
 {
-    struct batch b = {.gpu = gpu, .todo = calloc(count ? count : 1, sizeof(struct gpu_pipeline *))};
-    bool ok = b.todo != NULL;
-    if (!ok)
-        return segman_fail(error, SEGMAN_ERROR_MEMORY, "Out of memory");
+    bool ok = true;
     pthread_mutex_lock(&gpu->lock);
-    struct gpu_pipeline *known = gpu->pipelines;
     for (uint32_t i = 0; ok && i < count; i++)
         ok = find(gpu, &descs[i], error) != NULL;
-    for (struct gpu_pipeline *p = gpu->pipelines; ok && p != known; p = p->next)
-        b.todo[b.count++] = p;
+    pthread_mutex_unlock(&gpu->lock);
+    return ok;
+}
+
+static uint32_t count_pipelines(const struct gpu *gpu, bool compiled)
+{
+    uint32_t n = 0;
+    for (const struct gpu_pipeline *p = gpu->pipelines; p; p = p->next)
+        n += compiled == (p->pipeline != VK_NULL_HANDLE);
+    return n;
+}
+
+uint32_t gpu_pipelines_count(struct gpu *gpu)
+{
+    pthread_mutex_lock(&gpu->lock);
+    uint32_t n = count_pipelines(gpu, true);
+    pthread_mutex_unlock(&gpu->lock);
+    return n;
+}
+
+static struct gpu_pass_desc describe(const struct gpu_pipeline *p)
+{
+    struct gpu_pass_desc desc = {
+        .shader = p->shader->name, .n_bindings = p->n_bindings, .n_spec = p->n_spec, .subgroup_size = p->subgroup_size};
+    memcpy(desc.spec, p->spec, sizeof(p->spec));
+    return desc;
+}
+
+static void compile_ahead(const struct batch *b)
+{
+    struct gpu_pass_desc *descs = calloc(b->count + 1, sizeof(*descs));
+    for (uint32_t i = 0; descs && i < b->count; i++)
+        descs[i] = describe(b->todo[i]);
+    if (descs)
+        gpu_compile_ahead(b->gpu, descs, b->count);
+    free(descs);
+}
+
+bool gpu_pipelines_prepare(struct gpu *gpu, struct segman_error *error)
+{
+    struct batch b = {.gpu = gpu};
+    pthread_mutex_lock(&gpu->lock);
+    b.todo = calloc(count_pipelines(gpu, false) + 1, sizeof(struct gpu_pipeline *));
+    for (struct gpu_pipeline *p = gpu->pipelines; b.todo && p; p = p->next)
+        if (!p->pipeline)
+            b.todo[b.count++] = p;
+    if (gpu->caps.cpu)
+        compile_ahead(&b);
     run_batch(&b);
     pthread_mutex_unlock(&gpu->lock);
+    bool ok = b.todo != NULL;
     free(b.todo);
-    return ok;
+    return ok || segman_fail(error, SEGMAN_ERROR_MEMORY, "Out of memory");
 }
 
 void gpu_pipelines_destroy(struct gpu *gpu)

@@ -35,7 +35,7 @@ static bool take_act(struct node *p, struct node *c)
 
 static bool take_scale(struct node *p, struct node *c)
 {
-    if (p->op != OP_CONV || p->rope || p->scale || p->residual)
+    if ((p->op != OP_CONV && !p->proj) || p->rope || p->scale || p->residual)
         return false;
     p->scale = c->scope;
     c->scope = NULL;
@@ -108,16 +108,34 @@ static bool take_layer_norm(struct node *p, struct node *c)
     return true;
 }
 
+/* The norm's residual makes room for the convolution's: what is added to either comes after it. */
+static bool take_proj(struct node *p, struct node *c)
+{
+    if (p->op != OP_SCAN || !p->layer_norm || p->proj || c->kernel != 1 || c->stride != 1 || c->pad || c->c != p->c || c->linear ||
+        c->unshuffle)
+        return false;
+    p->in[p->n_in] = p->residual;
+    p->n_in += p->residual != 0;
+    p->residual = 0;
+    p->bias = c->bias;
+    p->proj = c->scope;
+    c->scope = NULL;
+    return true;
+}
+
 static const struct pattern {
     enum net_op consumer;
     int operand; /* which input of the consumer the producer makes; -1: either */
     /* Turns *producer into the fused node; what it takes over from *consumer it clears there. False: does not fit. */
     bool (*merge)(struct node *producer, struct node *consumer);
     int matrices; /* 1: only for passes on cooperative matrices, -1: only without them */
+    bool (*fits)(const struct net_target *target, const struct node *consumer); /* NULL: always */
 } patterns[] = {
-    {OP_BATCH_NORM, 0, take_norm},       {OP_ACT, 0, take_act},   {OP_SCALE, 0, take_scale},    {OP_ADD, -1, take_residual},
-    {OP_CONV, 0, take_unshuffle},        {OP_ROPE, 0, take_rope}, {OP_SCAN, 0, take_front, -1}, {OP_SCAN, 0, take_small_front, 1},
-    {OP_LAYER_NORM, 0, take_layer_norm},
+    {OP_BATCH_NORM, 0, take_norm},       {OP_ACT, 0, take_act},
+    {OP_SCALE, 0, take_scale},           {OP_ADD, -1, take_residual},
+    {OP_CONV, 0, take_unshuffle},        {OP_ROPE, 0, take_rope},
+    {OP_SCAN, 0, take_front, -1},        {OP_SCAN, 0, take_small_front, 1},
+    {OP_LAYER_NORM, 0, take_layer_norm}, {OP_CONV, 0, take_proj, 1, op_scan_proj_fits},
 };
 
 static void count_uses(const struct net *n, const bool *pinned, uint32_t *uses)
@@ -148,9 +166,9 @@ static bool try_operand(struct net *n, const uint32_t *uses, const struct patter
     return true;
 }
 
-static bool try_pattern(struct net *n, const uint32_t *uses, const struct pattern *p, int32_t c)
+static bool try_pattern(struct net *n, const uint32_t *uses, const struct pattern *p, const struct net_target *target, int32_t c)
 {
-    if (n->node[c].op != p->consumer)
+    if (n->node[c].op != p->consumer || p->matrices == (target->matrices ? -1 : 1) || (p->fits && !p->fits(target, &n->node[c])))
         return false;
     if (p->operand >= 0)
         return try_operand(n, uses, p, c, (uint32_t)p->operand);
@@ -188,7 +206,7 @@ static void pair_norm(struct net *n, int32_t c)
     *norm = pair;
 }
 
-void graph_fuse(struct net *n, const bool *pinned, bool matrices)
+void graph_fuse(struct net *n, const bool *pinned, const struct net_target *target)
 {
     uint32_t *uses = calloc((size_t)n->count, sizeof(*uses));
     if (!uses)
@@ -196,7 +214,7 @@ void graph_fuse(struct net *n, const bool *pinned, bool matrices)
     for (int32_t c = 1; c < n->count; c++)
         for (size_t p = 0; p < sizeof(patterns) / sizeof(patterns[0]); p++) {
             count_uses(n, pinned, uses);
-            if (patterns[p].matrices != (matrices ? -1 : 1) && try_pattern(n, uses, &patterns[p], c))
+            if (try_pattern(n, uses, &patterns[p], target, c))
                 p = (size_t)-1; /* the new node may fit again */
         }
     free(uses);

@@ -34,6 +34,7 @@ void graph_clear(struct node *node)
     free(node->scale);
     free(node->layer_norm);
     free(node->front);
+    free(node->proj);
     free(node->made);
     *node = (struct node){0};
 }

@@ -34,8 +34,8 @@ int32_t graph_add(struct net *n, const struct node *node);
 /** Frees what the node owns and leaves none. */
 void graph_clear(struct node *node);
 
-/** Rewrites the graph by the pattern table; a pinned tensor is never fused away. matrices: as in struct net_target. */
-void graph_fuse(struct net *n, const bool *pinned, bool matrices);
+/** Rewrites the graph by the pattern table; a pinned tensor is never fused away. */
+void graph_fuse(struct net *n, const bool *pinned, const struct net_target *target);
 
 /**
  * 1x1 convolutions over resized, concatenated and summed maps multiply each map at its own size (mix.c). After graph_fuse; new

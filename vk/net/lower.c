@@ -186,7 +186,7 @@ bool lower_nodes(struct lower *l)
         free_temp(l);
     }
     qsort(l->pending, l->n_pending, sizeof(*l->pending), by_step);
-    return true;
+    return touch_weights(l);
 }
 
 void lower_finish(struct lower *l)

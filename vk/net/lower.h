@@ -54,6 +54,7 @@ struct node {
     int32_t residual;   /* tensor added last */
     char *layer_norm;   /* dwnorm, scan: scope of the layer norm, before a residual */
     char *front;        /* scan: scope of the depthwise convolution that makes its input; kernel, norm, act are its */
+    char *proj;         /* scan: scope of the 1x1 convolution behind the layer norm; bias, scale, residual are its, in[1] the norm's */
     int32_t also;       /* the node whose tensor is this node's second output */
     int32_t maker;      /* OP_ALSO: the node that writes this tensor */
     uint32_t unshuffle; /* conv: its 1x1 weights are (out, in, r, r): kernel r, stride r on the unshuffled input */
@@ -123,6 +124,7 @@ struct net_op_impl {
     bool (*lower)(struct lower *l, const struct node *node);
     /** Steps that its passes take (order.c), one each; those beyond share the last. 0: what it has to do is done where its inputs are. */
     uint32_t steps;
+    uint32_t late; /* so many steps later it reads its inputs but the first, and its residual: they may be made beside its first passes */
 };
 extern const struct net_op_impl net_ops[OP_COUNT];
 
@@ -148,6 +150,7 @@ bool op_natten_coop_fits(struct lower *l, const struct node *node); /* whether c
 bool op_natten_coop_lower(struct lower *l, const struct node *node);
 bool op_attention_lower(struct lower *l, const struct node *node);
 bool op_scan_lower(struct lower *l, const struct node *node);
+bool op_scan_proj_fits(const struct net_target *target, const struct node *node); /* whether it may be given a proj */
 uint64_t op_scan_scratch(const struct node *node, const struct net_memory *in, const struct net_target *target);
 
 static inline uint32_t min_u32(uint32_t a, uint32_t b)

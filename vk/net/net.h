@@ -95,6 +95,8 @@ struct net_program_params {
 /** The lowered network: arena, weights, passes. The input and output tensors lie in its arena. */
 struct net_program;
 struct net_program *net_program_create(struct gpu *gpu, struct net *n, const struct net_program_params *params, struct segman_error *error);
+/** Notes the pipelines that net_program_create() would compile: gpu_pipelines_prepare() does, with those of other networks. */
+bool net_program_note(struct gpu *gpu, struct net *n, const struct net_program_params *params, struct segman_error *error);
 /** The same network with an arena of its own, to run at once with the program, which must outlive it: weights, names and plan are that
  * one's: ask it. */
 struct net_program *net_program_copy(const struct net_program *program, struct segman_error *error);

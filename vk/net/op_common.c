@@ -90,6 +90,11 @@ struct op_lanes op_choose_lanes(const struct gpu_caps *caps, uint32_t nq)
     return s;
 }
 
+uint32_t op_cpu_lanes(const struct gpu_caps *caps)
+{
+    return caps->cpu && caps->subgroup_shuffle && caps->subgroup_size == 8 ? 8 : 0;
+}
+
 void op_flat_groups(uint32_t total, uint32_t size, uint32_t groups[3])
 {
     uint32_t n = div_up(total, size);

@@ -12,14 +12,14 @@
 
 /* Sizes of the product in the chosen variant's units. */
 struct shape {
-    uint32_t m, kernel, c; /* c: input channels */
-    uint32_t cq, kq, nq;   /* quads: of input channels, of k, of a row of W (whole tiles) */
-    uint32_t rows, run;    /* of W: k in whole tiles; channels that lie together, the tile's or all */
-    const struct gpu_deal *deal;
-    uint32_t lanes, piece; /* with a deal: of a subgroup; channels that an invocation finishes together */
-    size_t weights;        /* quads of W */
-    size_t turns;          /* bytes of the rotary table */
-    size_t blob;           /* bytes with the parameters and the table behind */
+    uint32_t m, kernel, c;       /* c: input channels */
+    uint32_t cq, kq, nq;         /* quads: of input channels, of k, of a row of W (whole tiles) */
+    uint32_t rows, run;          /* of W: k in whole tiles; channels that lie together, the tile's or all */
+    const struct gpu_caps *deal; /* of conv_lanes: the device that deals out matrices */
+    uint32_t piece;              /* with it: channels that an invocation finishes together */
+    size_t weights;              /* quads of W */
+    size_t turns;                /* bytes of the rotary table */
+    size_t blob;                 /* bytes with the parameters and the table behind */
 };
 
 static struct shape shape_of(const struct node *node, const struct conv_variant *v, const struct conv_tile *t, const struct conv_job *j)
@@ -28,10 +28,9 @@ static struct shape shape_of(const struct node *node, const struct conv_variant 
     if (op_conv_on_matrices(v))
         s.cq = (uint32_t)align_up(s.cq, 2);
     s.kq = s.cq * s.kernel * s.kernel;
-    s.deal = v->kind == CONV_LANES ? &j->caps->coop.deal : NULL;
-    s.lanes = j->caps->subgroup_size;
+    s.deal = v->kind == CONV_LANES ? j->caps : NULL;
     s.piece = s.deal ? op_conv_piece(v, j->caps) : 0;
-    uint32_t whole = s.deal ? s.deal->row_lanes * s.piece / 4 : t->nq;
+    uint32_t whole = s.deal ? s.deal->coop.deal.row_lanes * s.piece / 4 : t->nq;
     s.nq = div_up(j->nq, whole) * whole;
     s.rows = (uint32_t)align_up(s.kq, t->kq) * 4;
     s.run = 4 * (v->kind == CONV_MATRIX ? t->nq : s.nq);
@@ -48,24 +47,21 @@ static const float *read_weights(struct lower *l, const struct node *node, const
     return lower_read(l, node->scope, "weight", node->linear ? 2 : 4, node->unshuffle ? unshuffled : shape);
 }
 
-/*
- * Of output o and row k in W as conv_lanes reads it: [out / 16][k / 16][oct][invocation][8]. An oct of x spans 8 / e matrices, a
- * piece of y piece / e: e elements of each, in the columns that the invocation has.
- */
-static size_t dealt(const struct shape *s, uint32_t o, uint32_t k)
+/* An oct of x spans 8 / e matrices, a piece of y piece / e: e elements of each, in the columns that the invocation has. */
+size_t op_conv_dealt(const struct gpu_caps *caps, uint32_t piece, uint32_t rows, uint32_t o, uint32_t k)
 {
-    const struct gpu_deal *d = s->deal;
-    uint32_t e = 16 / d->row_lanes, deep = 8 * d->row_lanes, wide = s->piece * d->row_lanes;
-    uint32_t row = d->column[k % deep / 8 * e + k % e], column = d->column[o % wide / s->piece * e + o % e];
-    uint32_t km = k / deep * (8 / e) + k % 8 / e, nm = o / wide * (s->piece / e) + o % s->piece / e;
-    uint32_t at = d->b[row * 16 + column], length = 256 / s->lanes, lane = at / length, i = at % length;
-    return ((size_t)nm * (s->rows / 16) + km) * 256 + (i / 8 * s->lanes + lane) * 8 + i % 8;
+    const struct gpu_deal *d = &caps->coop.deal;
+    uint32_t e = 16 / d->row_lanes, deep = 8 * d->row_lanes, wide = piece * d->row_lanes;
+    uint32_t row = d->column[k % deep / 8 * e + k % e], column = d->column[o % wide / piece * e + o % e];
+    uint32_t km = k / deep * (8 / e) + k % 8 / e, nm = o / wide * (piece / e) + o % piece / e;
+    uint32_t lanes = caps->subgroup_size, at = d->b[row * 16 + column], length = 256 / lanes, lane = at / length, i = at % length;
+    return ((size_t)nm * (rows / 16) + km) * 256 + (i / 8 * lanes + lane) * 8 + i % 8;
 }
 
 /* Number of a weight: in W by rows, whole runs of outputs. */
 static size_t place(const struct shape *s, uint32_t o, uint32_t k)
 {
-    return s->deal ? dealt(s, o, k) : ((size_t)(o / s->run) * s->rows + k) * s->run + o % s->run;
+    return s->deal ? op_conv_dealt(s->deal, s->piece, s->rows, o, k) : ((size_t)(o / s->run) * s->rows + k) * s->run + o % s->run;
 }
 
 /*
@@ -132,11 +128,12 @@ static void specialise(struct lower_pass *pass, const struct conv_variant *v, co
     const uint32_t what[] = {node->kernel, node->stride, node->pad > 0, node->act, scaled, node->residual ? node->early ? 2 : 1 : 0,
                              rope,         width};
     const uint32_t frags[] = {v->frags[0], v->frags[1], v->frags[2], caps->coop.m, caps->coop.n, caps->coop.k};
-    const uint32_t lanes[] = {v->frags[0], v->frags[1], d->step, d->row_step, d->run, d->run_step};
+    const uint32_t lanes[] = {v->frags[0], v->frags[1], d->step, d->row_step, d->run, d->run_step, v->frags[2]};
+    const uint32_t cpu[] = {1, 1, node->kernel > 1 || node->stride > 1 || node->pad > 0, node->act, scaled, what[5], node->rope, 1};
     memcpy(pass->spec, op_conv_on_matrices(v) ? matrix : simt, sizeof(matrix));
-    memcpy(pass->spec + 5, what, sizeof(what));
-    memcpy(pass->spec + 13, v->kind == CONV_LANES ? lanes : frags, sizeof(frags));
-    pass->n_spec = op_conv_on_matrices(v) ? 19 : 13;
+    memcpy(pass->spec + 5, v->kind == CONV_CPU ? cpu : what, sizeof(what));
+    memcpy(pass->spec + 13, v->kind == CONV_LANES ? lanes : frags, v->kind == CONV_LANES ? sizeof(lanes) : sizeof(frags));
+    pass->n_spec = v->kind == CONV_LANES ? 20 : op_conv_on_matrices(v) ? 19 : 13;
     pass->subgroup_size = op_conv_on_matrices(v) ? caps->subgroup_size : 0;
 }
 
@@ -179,13 +176,18 @@ bool op_conv_lower(struct lower *l, const struct node *node)
                                    .pad = node->pad,
                                    .rq = div_up(y.c, 4),
                                    .turns = (uint32_t)(s.blob / (y.f16 ? 8 : 16)),
-                                   .turn_quads = y.c / 12};
+                                   .turn_quads = y.c / 12,
+                                   .kernel = node->kernel,
+                                   .stride = node->stride,
+                                   .rope = node->rope ? node->c / 12 / node->heads : 0,
+                                   .run_rows = t.wg / y.w,
+                                   .run_pixels = t.wg % y.w};
     double k = (double)s.c * s.kernel * s.kernel;
     struct lower_pass pass = {.shader = v->shader,
                               .binding = {{x.range, GPU_READ}, {weights, GPU_READ}, {r.range, GPU_READ}, {y.range, GPU_WRITE}},
                               .n_bindings = 4,
                               .push = &push,
-                              .push_size = sizeof(push),
+                              .push_size = v->kind == CONV_CPU ? sizeof(push) : offsetof(struct conv_push, kernel),
                               .groups = {div_up(s.nq, t.nq), div_up(s.m, t.m), 1},
                               .flops = 2.0 * s.m * node->c * k,
                               .bytes =

@@ -16,7 +16,7 @@ enum conv_kind {
 /*
  * A shader and its tile. PORTABLE, CPU: wg invocations, lx of them along the channels; (wg / lx * tm) pixels x (lx * tn) quads of
  * channels a workgroup, bk quads of k at a time. MATRIX, LANES: subgroups along the pixels, the channels and k, and the matrices of
- * each.
+ * each; LANES: of k instead how many steps are read ahead, 0 or 1.
  */
 struct conv_variant {
     const char *shader;
@@ -44,6 +44,11 @@ struct conv_job {
 bool op_conv_on_matrices(const struct conv_variant *v);
 /** Channels of a pixel that an invocation of conv_lanes finishes together: 8 or 4. */
 uint32_t op_conv_piece(const struct conv_variant *v, const struct gpu_caps *caps);
+/**
+ * Where conv_lanes reads the weight of output o and row k, of `rows` in all, as a number of halves; piece: as above. The layout is
+ * [out / 16][k / 16][oct][invocation][8].
+ */
+size_t op_conv_dealt(const struct gpu_caps *caps, uint32_t piece, uint32_t rows, uint32_t o, uint32_t k);
 struct conv_tile op_conv_tile(const struct conv_variant *v, const struct gpu_caps *caps);
 /** The row that a test forces, else the one that was measured, else the cheapest by estimate; NULL: the device has none that fits. */
 const struct conv_variant *op_conv_pick(struct lower *l, const struct node *node, const struct conv_job *j);

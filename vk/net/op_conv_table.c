@@ -26,14 +26,17 @@ static const struct conv_variant variants[] = {
     {"conv_coop", CONV_MATRIX, .groups = {2, 1, 4}, .frags = {2, 2, 2}}, /* 64 x 32, k 128 */
     {"conv_coop", CONV_MATRIX, .groups = {4, 1, 1}, .frags = {2, 1, 4}}, /* 128 x 16, k 64 */
     {"conv_coop", CONV_MATRIX, .groups = {1, 1, 4}, .frags = {1, 2, 2}}, /* 16 x 32, k 128 */
+    {"conv_lanes", CONV_LANES, .groups = {4, 1, 1}, .frags = {1, 2, 1}}, /* 64 x 32, a step ahead */
+    {"conv_lanes", CONV_LANES, .groups = {2, 1, 1}, .frags = {1, 2, 1}}, /* 32 x 32, a step ahead */
+    {"conv_lanes", CONV_LANES, .groups = {4, 1, 1}, .frags = {2, 2, 1}}, /* 128 x 32, a step ahead */
+    {"conv_lanes", CONV_LANES, .groups = {4, 1, 1}, .frags = {1, 4, 1}}, /* 64 x 64, a step ahead */
+    {"conv_lanes", CONV_LANES, .groups = {4, 1, 2}, .frags = {1, 2, 1}}, /* 64 x 32, k in 2, a step ahead */
+    {"conv_lanes", CONV_LANES, .groups = {2, 1, 4}, .frags = {1, 2, 1}}, /* 32 x 32, k in 4, a step ahead */
+    {"conv_lanes", CONV_LANES, .groups = {2, 1, 4}, .frags = {2, 4, 1}}, /* 64 x 64, k in 4, a step ahead */
     {"conv_lanes", CONV_LANES, .groups = {2, 2, 1}, .frags = {2, 2}},    /* 64 x 64 */
-    {"conv_lanes", CONV_LANES, .groups = {2, 2, 2}, .frags = {2, 2}},    /* 64 x 64, k in 2 */
-    {"conv_lanes", CONV_LANES, .groups = {4, 1, 1}, .frags = {1, 4}},    /* 64 x 64 */
-    {"conv_lanes", CONV_LANES, .groups = {4, 1, 1}, .frags = {2, 2}},    /* 128 x 32 */
     {"conv_lanes", CONV_LANES, .groups = {4, 1, 1}, .frags = {1, 2}},    /* 64 x 32 */
     {"conv_lanes", CONV_LANES, .groups = {4, 1, 2}, .frags = {1, 2}},    /* 64 x 32, k in 2 */
     {"conv_lanes", CONV_LANES, .groups = {2, 1, 4}, .frags = {1, 2}},    /* 32 x 32, k in 4 */
-    {"conv_lanes", CONV_LANES, .groups = {1, 1, 4}, .frags = {1, 2}},    /* 16 x 32, k in 4 */
     {"conv_lanes", CONV_LANES, .groups = {1, 1, 8}, .frags = {1, 2}},    /* 16 x 32, k in 8 */
     {"conv_lanes", CONV_LANES, .groups = {4, 1, 1}, .frags = {2, 1}},    /* 128 x 16 */
     {"conv_lanes", CONV_LANES, .groups = {2, 1, 4}, .frags = {1, 1}},    /* 32 x 16, k in 4 */
@@ -76,10 +79,8 @@ struct conv_tile op_conv_tile(const struct conv_variant *v, const struct gpu_cap
 
 static bool device_has(const struct conv_variant *v, const struct gpu_caps *caps)
 {
-    /* Whether the CPU shader's one-subgroup workgroups can be had. */
-    bool cpu = caps->cpu && caps->subgroup_shuffle && caps->subgroup_size == 8;
     if (!op_conv_on_matrices(v))
-        return (v->kind == CONV_CPU) == cpu;
+        return (v->kind == CONV_CPU) == (op_cpu_lanes(caps) != 0);
     if (!caps->coop.m || !gpu_shader_find("conv_coop.f16"))
         return false;
     if (v->kind == CONV_LANES && (!caps->coop.deal.row_lanes || v->frags[1] * 16 % (4 * caps->coop.deal.row_lanes)))
@@ -150,19 +151,23 @@ static double cost_matrix(const struct conv_variant *v, const struct conv_job *j
 }
 
 /*
- * The same for matrices dealt out by hand: subgroups load what they multiply by themselves, and their code grows with their matrices;
- * sums of split k go through shared memory.
+ * The same for matrices dealt out by hand: subgroups load what they multiply by themselves, and their code grows with their matrices,
+ * more so where a step is read ahead and hardly waited for. Sums of split k go through shared memory. Where others start with the
+ * residual, less is read at once.
  */
 static double cost_lanes(const struct conv_variant *v, const struct conv_job *j)
 {
     static const double processors = 132, registers = 65536;
-    static const double start = 3090, code = 309, kernel = 1910, step = 356; /* waiting: once, a matrix, taps, a step */
-    static const double group = 69, bytes = 487, flops = 1850, stored = 19;
+    static const double start = 3980, kernel = 87, residual = 1.2; /* waiting: once, for taps; a step's share */
+    static const double code[] = {236, 899}, step[] = {361, 131};  /* of a matrix, of a step; the same with one ahead */
+    static const double group = 3.1, bytes = 2070, flops = 2950, stored = 12.5;
     struct conv_tile t = op_conv_tile(v, j->caps);
     double n = 4.0 * t.nq, k = 4.0 * t.kq, steps = div_up(j->kq, t.kq), f0 = v->frags[0], f1 = v->frags[1], split = v->groups[2];
-    double resident = fmin(32, fmax(1, floor(registers / ((40 + 8 * f0 * f1 + 8 * (f0 + f1)) * t.wg))));
+    uint32_t ahead = v->frags[2];
+    double resident = fmin(32, fmax(1, floor(registers / ((40 + 8 * f0 * f1 + 8 * (f0 + f1) * (1 + ahead)) * t.wg))));
     double each = ceil(div_up(j->m, t.m) * div_up(j->nq, t.nq) / processors);
-    double wait = start + code * f0 * f1 + (j->linear ? 0 : kernel) + ceil(each / resident) * ceil(steps / split) * step;
+    double one = step[ahead] * (j->r && v->groups[2] == 1 ? residual : 1);
+    double wait = start + code[ahead] * f0 * f1 + (j->linear ? 0 : kernel) + ceil(each / resident) * ceil(steps / split) * one;
     double work = each * (group + v->groups[0] * v->groups[1] * steps * (f0 + f1) * k * 32 / bytes + 2 * t.m * n * k * steps / flops +
                           split * 2 * t.m * n / stored);
     return hypot(wait, work);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fused: x + depthwise(x) and its layer norm (shaders/dwnorm.comp). */
+/* Fused: x + depthwise(x) and its layer norm (shaders/dwnorm.comp, shaders/dwnorm_cpu.comp). */
 #include "op_common.h"
 
 #include "../../shaders/iface.h"
+
+#include <string.h>
 
 #define FULL_GPU  51200 /* invocations */
 #define MAX_STRIP 4     /* pixels */
@@ -41,25 +43,51 @@ static struct gpu_range upload(struct lower *l, const struct node *node, uint32_
     return lower_upload(l, blob, size);
 }
 
+/* The shader for CPU drivers takes a subgroup a workgroup: op_cpu_lanes(). */
+static void choose_shader(const struct gpu_caps *caps, const struct net_memory *y, uint32_t kernel, struct lower_pass *pass)
+{
+    if (op_cpu_lanes(caps)) {
+        const uint32_t spec[] = {op_cpu_lanes(caps), MAX_STRIP, kernel};
+        pass->shader = "dwnorm_cpu";
+        pass->n_spec = 3;
+        memcpy(pass->spec, spec, sizeof(spec));
+        pass->groups[0] = div_up(div_up(y->w, MAX_STRIP) * y->h, op_cpu_lanes(caps));
+        pass->groups[1] = 1;
+        return;
+    }
+    struct op_lanes s = op_choose_lanes(caps, y->stride4);
+    uint32_t strip = choose_strip(caps, &s, y);
+    const uint32_t spec[] = {s.wg, s.lanes, s.quads, s.cluster, strip, y->stride4, y->c, kernel};
+    pass->shader = s.cluster > 1 ? "dwnorm_shuffle" : "dwnorm";
+    pass->n_spec = 8;
+    memcpy(pass->spec, spec, sizeof(spec));
+    pass->subgroup_size = s.cluster > 1 ? caps->subgroup_size : 0;
+    pass->groups[0] = div_up(y->w, s.wg / s.lanes * strip);
+    pass->groups[1] = y->h;
+}
+
 bool op_dwnorm_lower(struct lower *l, const struct node *node)
 {
     struct net_memory x = lower_input(l, 0), y = lower_output(l), t = lower_also(l);
-    struct op_lanes s = op_choose_lanes(lower_caps(l), y.stride4);
-    uint32_t strip = choose_strip(lower_caps(l), &s, &y);
     struct gpu_range weights = upload(l, node, y.stride4);
     if (!weights.size)
         return false;
-    const struct dwnorm_push push = {.w = y.w, .h = y.h, .x_stride = x.stride4, .x_offset = x.offset4, .eps = LAYER_NORM_EPS};
-    struct lower_pass pass = {.shader = s.cluster > 1 ? "dwnorm_shuffle" : "dwnorm",
-                              .binding = {{x.range, GPU_READ}, {weights, GPU_READ}, {t.range, GPU_WRITE}, {y.range, GPU_WRITE}},
+    const struct dwnorm_push push = {.w = y.w,
+                                     .h = y.h,
+                                     .x_stride = x.stride4,
+                                     .x_offset = x.offset4,
+                                     .eps = LAYER_NORM_EPS,
+                                     .c = y.c,
+                                     .cq = div_up(y.c, 4),
+                                     .nq = y.stride4,
+                                     .inverse_c = 1 / (float)y.c};
+    struct lower_pass pass = {.binding = {{x.range, GPU_READ}, {weights, GPU_READ}, {t.range, GPU_WRITE}, {y.range, GPU_WRITE}},
                               .n_bindings = 4,
-                              .spec = {s.wg, s.lanes, s.quads, s.cluster, strip, y.stride4, y.c, node->kernel},
-                              .n_spec = 8,
-                              .subgroup_size = s.cluster > 1 ? lower_caps(l)->subgroup_size : 0,
                               .push = &push,
                               .push_size = sizeof(push),
-                              .groups = {div_up(y.w, s.wg / s.lanes * strip), y.h, 1},
+                              .groups = {1, 1, 1},
                               .flops = (2.0 * node->kernel * node->kernel + 9) * y.c * y.h * y.w,
                               .bytes = op_tensor_bytes(&x) + 2 * op_tensor_bytes(&y)};
+    choose_shader(lower_caps(l), &y, node->kernel, &pass);
     return lower_pass(l, &pass);
 }

@@ -17,6 +17,9 @@ struct natten_tile {
     uint32_t chunk;  /* keys of a row between two looks at the maximum: unrolled, so long rows go in pieces */
 };
 
+/* What needs no shared memory; natten_cpu's tile too. */
+static const struct natten_tile simple = {4, 8, 2, 1, 0, 1, 1};
+
 static uint32_t natten_groups(const struct natten_tile *t, const struct node *node)
 {
     return div_up(node->w, t->tx) * div_up(node->h, t->ty * t->nq);
@@ -39,21 +42,20 @@ static bool natten_band(struct natten_tile *t, const struct node *node, uint32_t
 
 /*
  * The largest tile that still makes enough workgroups to fill a GPU: large tiles read fewer keys twice; where there are
- * few queries the keys of each are shared by several invocations. A CPU driver runs the invocations one after the other.
+ * few queries the keys of each are shared by several invocations.
  */
-static struct natten_tile natten_choose(const struct node *node, uint32_t d4, uint32_t quad_bytes, bool cpu)
+static struct natten_tile natten_choose(const struct node *node, uint32_t d4, uint32_t quad_bytes)
 {
     static const struct natten_tile wide[] = {
         {2, 16, 8, 1, 0, 0, 0}, {2, 16, 4, 2, 0, 0, 0}, {2, 16, 2, 4, 0, 0, 0}, {1, 16, 2, 4, 0, 0, 0}, {1, 16, 1, 8, 0, 0, 0},
     };
-    const struct natten_tile simple = {4, 8, 2, 1, 0, 1, 1};
     struct natten_tile t = simple;
-    for (size_t i = 0; !cpu && i < sizeof wide / sizeof *wide; i++) {
+    for (size_t i = 0; i < sizeof wide / sizeof *wide; i++) {
         t = wide[i];
         if (natten_groups(&t, node) * node->heads >= 256)
             break;
     }
-    if (cpu || !natten_band(&t, node, d4, quad_bytes))
+    if (!natten_band(&t, node, d4, quad_bytes))
         return simple;
     t.chunk = node->window <= 11 ? node->window : 8;
     return t;
@@ -80,7 +82,8 @@ bool op_natten_lower(struct lower *l, const struct node *node)
         return op_natten_coop_lower(l, node);
     struct net_memory in = lower_input(l, 0), out = lower_output(l);
     uint32_t d4 = node->c / node->heads / 4;
-    struct natten_tile t = natten_choose(node, d4, in.f16 ? 8 : 16, lower_caps(l)->cpu);
+    bool cpu = lower_caps(l)->cpu;
+    struct natten_tile t = cpu ? simple : natten_choose(node, d4, in.f16 ? 8 : 16);
     struct gpu_range bias = natten_bias(l, node, t.nq);
     if (!bias.size)
         return false;
@@ -94,6 +97,7 @@ bool op_natten_lower(struct lower *l, const struct node *node)
         .width = node->w,
         .quads = node->c / 4,
         .pad = out.pad4,
+        .window = node->window,
     };
     double pixels = (double)node->h * node->w;
     struct lower_pass pass = {
@@ -108,5 +112,10 @@ bool op_natten_lower(struct lower *l, const struct node *node)
         .flops = 4.0 * pixels * node->c * node->window * node->window,
         .bytes = 4.0 * pixels * node->c * (out.f16 ? 2 : 4),
     };
+    if (cpu) {
+        pass.shader = "natten_cpu";
+        memcpy(pass.spec, (const uint32_t[]){t.tx * t.ty, d4, t.nq, t.tx, t.ty}, 5 * sizeof(*pass.spec));
+        pass.n_spec = 5;
+    }
     return lower_pass(l, &pass);
 }

@@ -40,6 +40,8 @@ static inline uint32_t op_scan_place_in_z(const struct scan *s, uint32_t i)
 
 /** dt_projs_weight (4, c, rank) as (4, ranks4, 4 quads) quads of float32 that match z's: zeros for B and C and past the rank. */
 struct gpu_range op_scan_steps(struct lower *l, const struct node *node, const struct scan *s);
+/** x_proj_weight (4, rank + 2, c) as (4 quads, 4, ranks4) quads of the storage type. */
+struct gpu_range op_scan_projection(struct lower *l, const struct node *node, const struct scan *s);
 /** Vectors in float32, of 4 ceil(c / 4) channels each: dt's bias (4), A (4), the sum of D over the directions. */
 struct gpu_range op_scan_vectors(struct lower *l, const struct node *node);
 
@@ -49,8 +51,8 @@ uint64_t op_scan_states_size(const struct scan *s);
 bool op_scan_carry(struct lower *l, const struct scan *s, struct gpu_range states);
 
 /*
- * The ways. y is the result, without a layer norm or a residual; scratch is for all passes of a way. op_scan_chunks writes the
- * node's output instead, layer norm and residual included.
+ * The ways. y is the result, without a layer norm or a residual; scratch is for all passes of a way. op_scan_chunks and
+ * op_scan_tiles write the node's output instead, layer norm and residual included.
  */
 uint64_t op_scan_plain_scratch(const struct node *node, bool f16);
 bool op_scan_plain_lower(struct lower *l, const struct node *node, const struct net_memory *y);
@@ -62,5 +64,17 @@ bool op_scan_planes_lower(struct lower *l, const struct node *node, const struct
 bool op_scan_chunks_fits(const struct net_target *target, const struct node *node, const struct net_memory *x);
 uint64_t op_scan_chunks_scratch(const struct net_target *target, const struct node *node, const struct net_memory *x);
 bool op_scan_chunks_lower(struct lower *l, const struct node *node);
+
+bool op_scan_tiles_fits(const struct net_target *target, const struct node *node);
+uint64_t op_scan_tiles_scratch(const struct node *node, bool f16);
+bool op_scan_tiles_lower(struct lower *l, const struct node *node);
+
+/** What a scan leaves for op_scan_proj_lower: y in rows of stride4 quads, or, in chunks, what y is summed up from. */
+struct scan_result {
+    struct gpu_range range, states;
+    uint32_t stride4;
+    uint32_t chunk, chunks; /**< places of a chunk, chunks of a sequence; 0: y */
+};
+bool op_scan_proj_lower(struct lower *l, const struct node *node, const struct scan_result *from);
 
 #endif

@@ -173,5 +173,9 @@ bool op_scan_chunks_lower(struct lower *l, const struct node *node)
     s = in_chunks(s, &t);
     uint64_t first = terms_size(&s, lower_f16(l));
     struct gpu_range terms = lower_scratch(l, 0, first), states = lower_scratch(l, first, op_scan_states_size(&s));
-    return chunks(l, node, &s, &t, terms, states) && op_scan_carry(l, &s, states) && sum(l, node, &s, &t, terms, states);
+    if (!chunks(l, node, &s, &t, terms, states) || !op_scan_carry(l, &s, states))
+        return false;
+    if (node->proj)
+        return op_scan_proj_lower(l, node, &(struct scan_result){terms, states, 0, t.chunk, s.rows});
+    return sum(l, node, &s, &t, terms, states);
 }

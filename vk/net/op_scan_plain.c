@@ -67,8 +67,7 @@ static struct whole choose_whole(const struct gpu_caps *caps, const struct scan 
     return t;
 }
 
-/* x_proj_weight (4, rank + 2, c) as (4 quads, 4, ranks4) quads of the storage type. */
-static struct gpu_range upload_projection(struct lower *l, const struct node *node, const struct scan *s)
+struct gpu_range op_scan_projection(struct lower *l, const struct node *node, const struct scan *s)
 {
     uint32_t rows = s->rank + 2, width = 16 * s->ranks4;
     const float *from = lower_read(l, node->scope, "x_proj_weight", 3, (const uint64_t[]){4 * rows, s->c, 1});
@@ -148,10 +147,11 @@ static struct projection choose_projection(const struct gpu_caps *caps, const st
 static bool project(struct lower *l, const struct node *node, const struct scan *s, uint32_t chunk, uint32_t plane)
 {
     struct net_memory x = lower_input(l, 0);
-    struct gpu_range weight = upload_projection(l, node, s), z = z_range(l, s), taps = weight, made = z;
+    struct gpu_range weight = op_scan_projection(l, node, s), z = z_range(l, s), taps = weight, made = z;
     if (node->front) {
         struct node convolution = *node;
         convolution.scope = node->front;
+        convolution.scale = NULL; /* of node->proj */
         taps = op_dwconv_weights(l, &convolution, s->quads);
         made = scanned(l, node, s).range;
     }

@@ -182,6 +182,7 @@ static bool make_steps(struct lower *l, const struct node *node, const struct pl
     if (node->front) {
         struct node convolution = *node;
         convolution.scope = node->front;
+        convolution.scale = NULL; /* of node->proj */
         taps = op_dwconv_weights(l, &convolution, (uint32_t)align_up(p->quads, 2));
         if (!taps.size)
             return false;
@@ -209,21 +210,21 @@ static bool scan(struct lower *l, const struct node *node, const struct planes *
 {
     struct gpu_range vectors = op_scan_vectors(l, node);
     uint32_t pixels = p->h * p->w;
-    const struct scan_planes_push push = {pixels, p->w, p->h, p->rows, 4 * p->quads, y->stride4, y->offset4};
-    return lower_pass(l, &(struct lower_pass){
-                             .shader = "scan_planes",
-                             .binding = {{planes, GPU_READ}, {vectors, GPU_READ}, {y->range, GPU_WRITE}},
-                             .n_bindings = 3,
-                             .spec = {2 * p->lines * p->channels, p->lines, p->channels, p->caps->subgroup_size, p->caps->coop.n,
-                                      p->lines * CHUNK != pixels, pool_of(p)},
-                             .n_spec = 7,
-                             .subgroup_size = p->caps->subgroup_size,
-                             .push = &push,
-                             .push_size = sizeof(push),
-                             .groups = {div_up(4 * lower_quads(y), p->channels), 1, 1},
-                             .flops = 4.0 * pixels * p->c * 10,
-                             .bytes = (double)planes.size + (double)y->range.size,
-                         });
+    const struct scan_planes_push push = {p->rows, 4 * p->quads, y->stride4, y->offset4};
+    return lower_pass(l,
+                      &(struct lower_pass){
+                          .shader = "scan_planes",
+                          .binding = {{planes, GPU_READ}, {vectors, GPU_READ}, {y->range, GPU_WRITE}},
+                          .n_bindings = 3,
+                          .spec = {2 * p->lines * p->channels, p->lines, p->channels, p->caps->subgroup_size, p->caps->coop.n, p->w, p->h},
+                          .n_spec = 7,
+                          .subgroup_size = p->caps->subgroup_size,
+                          .push = &push,
+                          .push_size = sizeof(push),
+                          .groups = {div_up(4 * lower_quads(y), p->channels), 1, 1},
+                          .flops = 4.0 * pixels * p->c * 10,
+                          .bytes = (double)planes.size + (double)y->range.size,
+                      });
 }
 
 bool op_scan_planes_lower(struct lower *l, const struct node *node, const struct net_memory *y)

@@ -20,7 +20,7 @@ const struct net_op_impl net_ops[OP_COUNT] = {
     [OP_ROPE] = {"rope", false, NULL, op_rope_lower, 1},
     [OP_NATTEN] = {"neighborhood attention", false, NULL, op_natten_lower, 1},
     [OP_ATTENTION] = {"global attention", false, NULL, op_attention_lower, 1},
-    [OP_SCAN] = {"scan", true, op_scan_scratch, op_scan_lower, 4},
+    [OP_SCAN] = {"scan", true, op_scan_scratch, op_scan_lower, 4, .late = 2},
     [OP_DWNORM] = {"dwconv + norm", false, NULL, op_dwnorm_lower, 1},
     [OP_ALSO] = {"second output", false, NULL, NULL, 0},
 };

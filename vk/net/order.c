@@ -19,9 +19,10 @@ static uint32_t ready(const struct net *n, int32_t id)
 
 static uint32_t first_step(const struct net *n, const struct node *node)
 {
-    uint32_t step = 0;
+    uint32_t step = node->n_in ? ready(n, node->in[0]) : 0, late = net_ops[node->op].late;
     FOR_EACH_INPUT(node, id)
-    step = max_u32(step, ready(n, id));
+    if (input_i && ready(n, id) > step + late)
+        step = ready(n, id) - late;
     return node->op == OP_ALSO ? ready(n, node->maker) : step;
 }
 

@@ -48,24 +48,24 @@ static bool create_pass(struct lower *l, const struct pending *p, struct net_pas
     return out->scope && out->pass;
 }
 
-/* Compiling takes seconds on some drivers: all pipelines at once, on all cores. */
-static bool prepare_pipelines(struct lower *l)
+static bool note_pipelines(struct lower *l)
 {
     struct gpu_pass_desc *descs = calloc(l->n_pending ? l->n_pending : 1, sizeof(*descs));
     char(*shader)[64] = calloc(l->n_pending ? l->n_pending : 1, sizeof(*shader));
     bool ok = descs && shader;
     for (size_t i = 0; ok && i < l->n_pending; i++)
         descs[i] = describe_pass(l, &l->pending[i], shader[i]);
-    ok = ok ? gpu_pipelines_prepare(l->program->gpu, descs, (uint32_t)l->n_pending, l->error) : lower_out_of_memory(l);
+    ok = ok ? gpu_pipelines_note(l->program->gpu, descs, (uint32_t)l->n_pending, l->error) : lower_out_of_memory(l);
     free(descs);
     free(shader);
     return ok;
 }
 
+/* Compiling takes seconds on some drivers: all pipelines at once, on all cores. */
 static bool create_passes(struct lower *l)
 {
     struct net_program *p = l->program;
-    if (!prepare_pipelines(l))
+    if (!note_pipelines(l) || !gpu_pipelines_prepare(p->gpu, l->error))
         return false;
     p->pass = calloc(l->n_pending ? l->n_pending : 1, sizeof(*p->pass));
     if (!p->pass)
@@ -105,7 +105,7 @@ static bool rewrite(struct lower *l, struct net *n, const struct net_program_par
     if (!graph_pin(n, params->taps, params->n_taps, p->pinned, l->error))
         return false;
     if (!params->no_fuse)
-        graph_fuse(n, p->pinned, l->target.matrices);
+        graph_fuse(n, p->pinned, &l->target);
     if (!params->no_fuse && !graph_mix(l, n, p->pinned))
         return l->failed ? false : lower_out_of_memory(l);
     if (!graph_order(n))
@@ -117,7 +117,8 @@ static bool rewrite(struct lower *l, struct net *n, const struct net_program_par
     return graph_pin(n, params->taps, params->n_taps, pinned, l->error); /* where they are now */
 }
 
-static bool build(struct lower *l, struct net *n, const struct net_program_params *params)
+/* Its passes and parameters, before there is any memory. */
+static bool lower_graph(struct lower *l, struct net *n, const struct net_program_params *params)
 {
     struct net_program *p = l->program;
     if (!rewrite(l, n, params))
@@ -129,8 +130,12 @@ static bool build(struct lower *l, struct net *n, const struct net_program_param
         return false;
     for (int32_t i = 0; i < n->count; i++)
         p->plan.memory[i].range.buffer = &p->arena;
-    if (!lower_nodes(l))
-        return false;
+    return lower_nodes(l);
+}
+
+static bool build(struct lower *l, struct net *n)
+{
+    struct net_program *p = l->program;
     p->weight_bytes = l->blob_size;
     if (!gpu_buffer_init(p->gpu, &p->arena, p->plan.arena ? p->plan.arena : 256, GPU_MEMORY_DEVICE, l->error) ||
         !gpu_buffer_init(p->gpu, &p->weights, l->blob_size ? l->blob_size : 256, GPU_MEMORY_DEVICE, l->error))
@@ -140,7 +145,9 @@ static bool build(struct lower *l, struct net *n, const struct net_program_param
     return create_passes(l) && (keep_names(p, n) || lower_out_of_memory(l));
 }
 
-struct net_program *net_program_create(struct gpu *gpu, struct net *n, const struct net_program_params *params, struct segman_error *error)
+/* with: what is made of the lowered graph. */
+static struct net_program *lower_with(struct gpu *gpu, struct net *n, const struct net_program_params *params,
+                                      bool (*with)(struct lower *l, struct net *n), struct segman_error *error)
 {
     struct segman_error ignored;
     if (net_failed(n, error))
@@ -156,13 +163,31 @@ struct net_program *net_program_create(struct gpu *gpu, struct net *n, const str
     const struct gpu_caps *caps = gpu_caps(gpu);
     l.target = (struct net_target){.caps = caps, .f16 = params->f16};
     l.target.matrices = params->f16 && caps->coop.m && !caps->cpu && gpu_shader_find("conv_coop.f16");
-    bool ok = build(&l, n, params);
+    bool ok = lower_graph(&l, n, params) && with(&l, n);
     lower_finish(&l);
     if (!ok) {
         net_program_destroy(p);
         return NULL;
     }
     return p;
+}
+
+struct net_program *net_program_create(struct gpu *gpu, struct net *n, const struct net_program_params *params, struct segman_error *error)
+{
+    return lower_with(gpu, n, params, build, error);
+}
+
+static bool only_note(struct lower *l, struct net *n)
+{
+    (void)n;
+    return note_pipelines(l);
+}
+
+bool net_program_note(struct gpu *gpu, struct net *n, const struct net_program_params *params, struct segman_error *error)
+{
+    struct net_program *p = lower_with(gpu, n, params, only_note, error);
+    net_program_destroy(p);
+    return p != NULL;
 }
 
 static bool copy_passes(struct net_program *p, struct segman_error *error)

@@ -50,6 +50,8 @@ struct lower {
 bool lower_out_of_memory(struct lower *l);
 /** Runs the lowerings of all nodes: the passes in l->pending, by step, and the parameters in l->blob. False after an error. */
 bool lower_nodes(struct lower *l);
+/** Adds passes that read weights ahead of those that need them (touch.c). False after an error. */
+bool touch_weights(struct lower *l);
 /** Frees what l owns: not the program. */
 void lower_finish(struct lower *l);
 

@@ -45,7 +45,7 @@ static bool small_numbers(void *user, const char *name, uint32_t rank, const uin
     return true;
 }
 
-static struct net_program *program_of(struct gpu *gpu, const struct net_job *job, uint32_t row, struct segman_error *error)
+static struct net *net_of(const struct net_job *job, struct segman_error *error)
 {
     static const struct net_weights weights = {.expect = any_shape, .read = small_numbers};
     struct net *n = net_create(&weights);
@@ -55,7 +55,14 @@ static struct net_program *program_of(struct gpu *gpu, const struct net_job *job
     }
     tensor x = net_input(n, job->c, job->h, job->w);
     net_output(n, net_conv(n, "conv", x, &(struct net_conv){job->out, job->kernel, job->stride, job->pad, .bias = true}));
-    struct net_program *p = net_program_create(gpu, n, &(struct net_program_params){.f16 = job->f16, .conv_variant = row}, error);
+    return n;
+}
+
+static struct net_program *program_of(struct gpu *gpu, const struct net_job *job, uint32_t row, struct segman_error *error)
+{
+    struct net *n = net_of(job, error);
+    struct net_program *p =
+        n ? net_program_create(gpu, n, &(struct net_program_params){.f16 = job->f16, .conv_variant = row}, error) : NULL;
     net_destroy(n);
     return p;
 }
@@ -145,6 +152,40 @@ static uint32_t fastest_row(struct gpu *gpu, struct gpu_commands *c, const struc
     return ok ? best->row : 0;
 }
 
+/* Whether the same rows make the same pipelines of both. */
+static bool alike(const struct net_job *a, const struct net_job *b)
+{
+    return a->kernel == b->kernel && a->stride == b->stride && a->pad == b->pad && a->f16 == b->f16;
+}
+
+static bool note_rows(struct gpu *gpu, const struct net_job *job, uint32_t rows, struct segman_error *error)
+{
+    bool ok = true;
+    for (uint32_t row = 1; ok && row <= op_conv_variants(); row++) {
+        if (!(rows >> (row - 1) & 1))
+            continue;
+        struct net *n = net_of(job, error);
+        ok = n && net_program_note(gpu, n, &(struct net_program_params){.f16 = job->f16, .conv_variant = row}, error);
+        net_destroy(n);
+    }
+    return ok;
+}
+
+/* Compiles what will be measured, all of it at once. */
+static bool prepare(struct net_tuning *t, struct gpu *gpu, struct segman_error *error)
+{
+    struct net_job job, before;
+    for (uint32_t i = 0; net_tuning_wanted(t, i, &job); i++) {
+        uint32_t rows = job.rows;
+        for (uint32_t k = 0; k < i && net_tuning_wanted(t, k, &before); k++)
+            if (alike(&job, &before))
+                rows &= ~before.rows;
+        if (!note_rows(gpu, &job, rows, error))
+            return false;
+    }
+    return gpu_pipelines_prepare(gpu, error);
+}
+
 bool net_tune(struct net_tuning *t, struct gpu *gpu, net_tune_fn progress, void *user, struct segman_error *error)
 {
     struct net_job job;
@@ -152,11 +193,11 @@ bool net_tune(struct net_tuning *t, struct gpu *gpu, net_tune_fn progress, void 
     if (!gpu_caps(gpu)->timestamps)
         return segman_fail(error, SEGMAN_ERROR_UNSUPPORTED, "This device has no timers: nothing can be measured on it");
     struct gpu_commands *c = gpu_commands_create(gpu, 1 + MAX_ROWS * ROUNDS, error);
-    bool ok = c != NULL;
     while (net_tuning_wanted(t, total, &job))
         total++;
-    for (uint32_t i = 0; ok && net_tuning_wanted(t, i, &job); i++) {
-        if (progress && !progress(user, i, total))
+    bool more = total && (!progress || progress(user, 0, total)), ok = c && (!more || prepare(t, gpu, error));
+    for (uint32_t i = 0; ok && more && net_tuning_wanted(t, i, &job); i++) {
+        if (i && progress && !progress(user, i, total))
             break;
         uint32_t row = fastest_row(gpu, c, &job, error);
         ok = row != 0;
