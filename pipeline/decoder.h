@@ -11,6 +11,7 @@ struct pipe_decoder_params {
     const struct pipe_input *input;
     const char *file; /* of an image sequence; else NULL */
     bool video_only;
+    int (*cancelled)(void); /* ends the wait for the first frame; NULL: nothing does */
     /* Live sources only, all to outlive the decoder: */
     struct pipe_mailbox *mailbox; /* where frames go; NULL: they queue up until they are read */
     const struct pipe_source_params *wish;

@@ -40,13 +40,18 @@ static struct pipe_decoder *swap_decoder(struct pipe_source *s, struct pipe_deco
     return old;
 }
 
+static bool is_cancelled(const struct pipe_source *s)
+{
+    return s->params.cancelled && s->params.cancelled();
+}
+
 /** Of a sequence: opens the next file that can be decoded, counting those that cannot. False at the end. */
 static bool open_next_image(struct pipe_source *s, struct segman_error *error)
 {
     struct pipe_decoder *decoder = NULL;
-    while (!decoder && s->file < s->input.files->len) {
+    while (!decoder && s->file < s->input.files->len && !is_cancelled(s)) {
         const char *path = g_ptr_array_index(s->input.files, s->file++);
-        struct pipe_decoder_params params = {.input = &s->input, .file = path, .video_only = true};
+        struct pipe_decoder_params params = {.input = &s->input, .file = path, .video_only = true, .cancelled = s->params.cancelled};
         decoder = pipe_decoder_open(&params, error);
         if (!decoder) {
             pipe_log(SEGMAN_LOG_WARNING, "skipped: %s", error->message);
@@ -57,6 +62,8 @@ static bool open_next_image(struct pipe_source *s, struct segman_error *error)
     }
     if (decoder)
         pipe_decoder_destroy(swap_decoder(s, decoder));
+    else if (is_cancelled(s))
+        segman_fail(error, SEGMAN_ERROR_IO, "opening %s was given up", s->input.name);
     return decoder != NULL;
 }
 
@@ -159,7 +166,8 @@ static bool is_endless(struct pipe_source *s)
 
 static bool open_video(struct pipe_source *s, const struct pipe_source_params *wish, struct segman_error *error)
 {
-    struct pipe_decoder_params params = {.input = &s->input, .video_only = wish->video_only || s->input.type == PIPE_INPUT_IMAGE};
+    struct pipe_decoder_params params = {
+        .input = &s->input, .video_only = wish->video_only || s->input.type == PIPE_INPUT_IMAGE, .cancelled = wish->cancelled};
     struct pipe_decoder *decoder;
 
     s->current = s->input.path;
@@ -212,6 +220,7 @@ struct pipe_source *pipe_source_open(const struct pipe_source_params *params, st
         goto fail;
     if (!describe(s, error))
         goto fail;
+    s->params.cancelled = NULL;
     return s;
 fail:
     pipe_source_destroy(s);

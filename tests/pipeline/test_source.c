@@ -80,6 +80,30 @@ static void *stop_later(void *user)
     return NULL;
 }
 
+static gint64 given_up_at;
+
+static int give_up(void)
+{
+    return g_get_monotonic_time() > given_up_at;
+}
+
+/** Standard input that never says anything: opening is given up when that is asked for. */
+static void test_cancelled(void)
+{
+    int ends[2], saved = dup(0);
+    gint64 start = g_get_monotonic_time();
+
+    CU_ASSERT_EQUAL_FATAL(pipe(ends), 0);
+    dup2(ends[0], 0);
+    given_up_at = start + 300 * G_TIME_SPAN_MILLISECOND;
+    CU_ASSERT_PTR_NULL(pipe_source_open(&(struct pipe_source_params){.input = "-", .cancelled = give_up}, NULL));
+    CU_ASSERT(g_get_monotonic_time() - start < 5 * G_TIME_SPAN_SECOND);
+    dup2(saved, 0);
+    close(saved);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 /** Standard input that stays open after half of a file: reading blocks, until another thread stops it. */
 static void test_stop(void)
 {
@@ -376,17 +400,10 @@ static void test_size_change(void)
 int main(void)
 {
     static const struct named_test tests[] = {
-        {"test pattern", test_pattern},
-        {"stop from another thread", test_stop},
-        {"destroyed unread", test_unread},
-        {"Exif orientation", test_exif},
-        {"display matrix", test_display_matrix},
-        {"rotation tag cleared", test_tag_cleared},
-        {"pixel formats", test_formats},
-        {"high dynamic range", test_hdr},
-        {"size change", test_size_change},
-        {"read in part", test_short},
-        {NULL, NULL},
+        {"test pattern", test_pattern},  {"stop from another thread", test_stop}, {"destroyed unread", test_unread},
+        {"Exif orientation", test_exif}, {"display matrix", test_display_matrix}, {"rotation tag cleared", test_tag_cleared},
+        {"pixel formats", test_formats}, {"high dynamic range", test_hdr},        {"size change", test_size_change},
+        {"read in part", test_short},    {"cancelled", test_cancelled},           {NULL, NULL},
     };
     return run_tests("source", tests);
 }
