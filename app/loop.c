@@ -97,6 +97,8 @@ static bool make_session(struct app_loop *loop, const struct segman_frame_format
     if (!open_session(loop, error))
         return false;
     loop->report.parallel = segman_session_parallel(loop->session);
+    if (loop->params.options->parallel > loop->report.parallel)
+        app_log(SEGMAN_LOG_INFO, "--parallel: %u at once here, with this device and these options", loop->report.parallel);
     loop->flight = loop->live ? LIVE_FLIGHT : loop->report.parallel > 1 ? loop->session_params.slots : SLOTS;
     loop->precision = segman_session_precision(loop->session);
     return !loop->params.legend || make_legend(loop);
