@@ -365,17 +365,25 @@ static void video_legend(void)
     CU_ASSERT_PTR_EQUAL(strchr(fake.diary->str, 'o'), strrchr(fake.diary->str, 'o'));
 }
 
-/* What a run says on stderr, which is a terminal or a file, at this log level; g_free() it. */
+/* A terminal: its two ends. False where there are none (a bare chroot). */
+static bool open_terminal(int *end, int *other)
+{
+    *end = posix_openpt(O_RDWR | O_NOCTTY);
+    *other = *end >= 0 && !grantpt(*end) && !unlockpt(*end) ? open(ptsname(*end), O_RDWR | O_NOCTTY) : -1;
+    return *other >= 0;
+}
+
+/* What a run says on stderr, which is a terminal or a file, at this log level; g_free() it. NULL: there is no terminal. */
 static char *said(bool terminal, enum segman_log_level level)
 {
     FILE *file = terminal ? NULL : tmpfile();
-    int end = terminal ? posix_openpt(O_RDWR | O_NOCTTY) : fileno(file), kept = dup(STDERR_FILENO), other = end;
-    char *text = g_malloc0(4096);
+    int end = file ? fileno(file) : -1, kept, other = end;
+    char *text;
 
-    if (terminal) {
-        CU_ASSERT_FATAL(!grantpt(end) && !unlockpt(end));
-        other = open(ptsname(end), O_RDWR | O_NOCTTY);
-    }
+    if (terminal && !open_terminal(&end, &other))
+        return NULL;
+    text = g_malloc0(4096);
+    kept = dup(STDERR_FILENO);
     dup2(other, STDERR_FILENO);
     app_log_init(level);
     run(false, NULL);
@@ -426,6 +434,10 @@ static void patience(void)
         fake.first_us = cases[i].first_us;
         options.no_progress = !cases[i].terminal;
         g_autofree char *text = said(cases[i].terminal, cases[i].level);
+        if (!text) {
+            printf("(no terminal here) ");
+            continue;
+        }
         CU_ASSERT_EQUAL(count(text, words), cases[i].lines);
         CU_ASSERT_EQUAL(count(text, "\033[K"), cases[i].terminal ? count(text, "\r") - count(text, "\n") : 0);
     }
