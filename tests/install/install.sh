@@ -22,7 +22,8 @@ library=$(dirname "$(dirname "$pc")")
 model=$work/root$prefix/share/segman/models/segman_t_indoor24.safetensors
 export PKG_CONFIG_PATH=${pc%/*}${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
 flags=(-std=c11 -Wall -Wextra -Werror)
-[ "$sanitize" = none ] || flags+=("-fsanitize=$sanitize")
+# as in the other sanitized tests, drivers stay loaded: what they never free is theirs, not the example's
+[ "$sanitize" = none ] || flags+=("-fsanitize=$sanitize" "$source_dir/tests/keep_loaded.c")
 
 # the header's functions are the library's symbols
 grep -hoE '^SEGMAN_API [^;(]*' "$work/root$prefix"/include/segman/*.h | grep -oE '[a-z0-9_]+$' | sort >"$work/declared"
