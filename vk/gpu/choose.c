@@ -177,13 +177,14 @@ void gpu_queues_choose(struct gpu *gpu, uint32_t main_family)
         gpu->caps.beside[i] = false;
     }
     choose_copy_queues(gpu, families, count, main_family);
-    gpu->main[0] = gpu->queue[GPU_QUEUE_MAIN];
-    gpu->n_main = 1;
+    gpu->n_queues = GPU_QUEUES;
+    gpu->caps.parallel = 1;
     /* Queues with graphics take turns: networks on two of them together are slower than one after the other. */
-    for (uint32_t i = 1; !(own->queueFlags & VK_QUEUE_GRAPHICS_BIT) && i < own->queueCount && gpu->n_main < GPU_MAX_PARALLEL; i++)
-        if (!copies_on(gpu, main_family, i))
-            gpu->main[gpu->n_main++] = queue_of(families, main_family, i);
-    gpu->caps.parallel = gpu->n_main;
+    for (uint32_t i = 1; !(own->queueFlags & VK_QUEUE_GRAPHICS_BIT) && i < own->queueCount && gpu->caps.parallel < GPU_MAX_PARALLEL; i++)
+        if (!copies_on(gpu, main_family, i)) {
+            gpu->queue[gpu->n_queues++] = queue_of(families, main_family, i);
+            gpu->caps.parallel++;
+        }
 }
 
 /* How well a family suits the main queues, lower is better. */

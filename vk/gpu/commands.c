@@ -58,6 +58,13 @@ struct gpu_commands *gpu_commands_create(struct gpu *gpu, uint32_t timers, struc
     return gpu_commands_create_for(gpu, GPU_QUEUE_MAIN, 0, timers, error);
 }
 
+static const struct gpu_queue_info *find_queue(const struct gpu *gpu, enum gpu_queue queue, uint32_t number)
+{
+    uint32_t more = gpu->n_queues - GPU_QUEUES; /* main queues beside the first */
+    number %= more + 1;
+    return &gpu->queue[queue == GPU_QUEUE_MAIN && number ? GPU_QUEUES + number - 1 : queue];
+}
+
 struct gpu_commands *gpu_commands_create_for(struct gpu *gpu, enum gpu_queue queue, uint32_t number, uint32_t timers,
                                              struct segman_error *error)
 {
@@ -67,7 +74,7 @@ struct gpu_commands *gpu_commands_create_for(struct gpu *gpu, enum gpu_queue que
         return NULL;
     }
     c->gpu = gpu;
-    c->queue = queue == GPU_QUEUE_MAIN ? &gpu->main[number % gpu->n_main] : &gpu->queue[queue];
+    c->queue = find_queue(gpu, queue, number);
     c->scope = scopes[queue];
     c->max_timers = has_timers(gpu, queue) ? timers : 0;
     const VkCommandPoolCreateInfo pool = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,

@@ -116,12 +116,9 @@ static void list_queues(const struct gpu *gpu, VkDeviceQueueCreateInfo list[GPU_
     static const float priority[GPU_QUEUES + GPU_MAX_PARALLEL] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
     for (uint32_t i = 0; i < gpu->n_families; i++) {
         uint32_t count = 0;
-        for (uint32_t k = 0; k < GPU_QUEUES; k++)
+        for (uint32_t k = 0; k < gpu->n_queues; k++)
             if (gpu->queue[k].family == gpu->family[i] && gpu->queue[k].index >= count)
                 count = gpu->queue[k].index + 1;
-        for (uint32_t k = 0; k < gpu->n_main; k++)
-            if (gpu->main[k].family == gpu->family[i] && gpu->main[k].index >= count)
-                count = gpu->main[k].index + 1;
         list[i] = (VkDeviceQueueCreateInfo){.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
                                             .queueFamilyIndex = gpu->family[i],
                                             .queueCount = count,
@@ -164,10 +161,8 @@ static bool create_device(struct gpu *gpu, struct segman_error *error)
                                      .enabledExtensionCount = n_extensions,
                                      .ppEnabledExtensionNames = extensions};
     GPU_TRY(vkCreateDevice(gpu->physical, &info, NULL, &gpu->device), "Opening the GPU");
-    for (uint32_t i = 0; i < GPU_QUEUES; i++)
+    for (uint32_t i = 0; i < gpu->n_queues; i++)
         vkGetDeviceQueue(gpu->device, gpu->queue[i].family, gpu->queue[i].index, &gpu->queue[i].queue);
-    for (uint32_t i = 0; i < gpu->n_main; i++)
-        vkGetDeviceQueue(gpu->device, gpu->main[i].family, gpu->main[i].index, &gpu->main[i].queue);
     return true;
 fail:
     return false;

@@ -22,9 +22,8 @@ struct gpu {
     VkDebugUtilsMessengerEXT messenger;
     VkPhysicalDevice physical;
     VkDevice device;
-    struct gpu_queue_info queue[GPU_QUEUES];
-    struct gpu_queue_info main[GPU_MAX_PARALLEL]; /* [n_main], the first one is queue[GPU_QUEUE_MAIN] */
-    uint32_t n_main;
+    struct gpu_queue_info queue[GPU_QUEUES + GPU_MAX_PARALLEL - 1]; /* [n_queues]: by enum gpu_queue, then more main ones */
+    uint32_t n_queues;
     uint32_t family[GPU_QUEUES], n_families; /* of the queues, each once */
     VkSurfaceKHR surface;                    /* none: no window */
     double timestamp_ns;                     /* nanoseconds a tick */
@@ -66,7 +65,7 @@ bool gpu_device_extension_exists(VkPhysicalDevice device, const char *name);
  */
 int gpu_queue_family(VkPhysicalDevice device, VkSurfaceKHR surface);
 /**
- * Fills family, index and timestamp_bits of gpu->queue and gpu->main from the main ones' family. Uploads and read-backs get queues of
+ * Fills family, index and timestamp_bits of gpu->queue from the main ones' family. Uploads and read-backs get queues of
  * their own as far as the device has any: of a family that only copies, else of one that computes, else of the main family;
  * caps.beside: which ones have. What is left of a main family without graphics are main queues too.
  */
