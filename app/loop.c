@@ -60,21 +60,23 @@ static bool make_legend(struct app_loop *loop)
     return true;
 }
 
+static bool open_with(struct app_loop *loop, uint32_t parallel, struct segman_error *error)
+{
+    loop->session_params.parallel = parallel;
+    loop->session_params.slots = MIN(MAX(2 * parallel, SLOTS), SEGMAN_MAX_SLOTS);
+    loop->session = app_engine_session(loop->params.engine, loop->params.options, &loop->session_params, error);
+    return loop->session != NULL;
+}
+
 /* Networks at once that nobody asked for are no reason to fail for want of memory. */
 static bool open_session(struct app_loop *loop, struct segman_error *error)
 {
-    struct segman_session_params *params = &loop->session_params;
     const uint64_t asked = loop->params.options->parallel;
+    uint32_t parallel = (uint32_t)MIN(asked ? asked : loop->live ? 1 : PARALLEL, SEGMAN_MAX_SLOTS);
 
-    params->parallel = (uint32_t)MIN(asked ? asked : loop->live ? 1 : PARALLEL, SEGMAN_MAX_SLOTS);
-    params->slots = MIN(MAX(2 * params->parallel, SLOTS), SEGMAN_MAX_SLOTS);
-    loop->session = app_engine_session(loop->params.engine, loop->params.options, params, error);
-    if (loop->session || asked || params->parallel == 1 || error->status != SEGMAN_ERROR_DEVICE_MEMORY)
-        return loop->session != NULL;
-    params->parallel = 1;
-    params->slots = SLOTS;
-    loop->session = app_engine_session(loop->params.engine, loop->params.options, params, error);
-    return loop->session != NULL;
+    if (open_with(loop, parallel, error))
+        return true;
+    return !asked && parallel > 1 && error->status == SEGMAN_ERROR_DEVICE_MEMORY && open_with(loop, 1, error);
 }
 
 static bool make_session(struct app_loop *loop, const struct segman_frame_format *format, struct segman_error *error)

@@ -178,6 +178,11 @@ static bool build(struct pipe_decoder *d, const struct pipe_input *input, const 
 
 /* ---- frames ---------------------------------------------------------------------------------- */
 
+static bool is_cancelled(const struct pipe_decoder *d)
+{
+    return d->params.cancelled && d->params.cancelled();
+}
+
 /** Waits, with the lock held, until there is a sample, or there will be none, or not by limit_us: NULL then. */
 static GstSample *wait_sample(struct pipe_decoder *d, bool opening, gint64 limit_us)
 {
@@ -186,7 +191,7 @@ static GstSample *wait_sample(struct pipe_decoder *d, bool opening, gint64 limit
     for (;;) {
         GstSample *sample;
         bool ended = d->eos || d->trouble.error; /* read before the queue: what came before them is in it by now */
-        if (d->stopped || (opening && d->params.cancelled && d->params.cancelled()))
+        if (d->stopped || (opening && is_cancelled(d)))
             return NULL;
         g_mutex_unlock(&d->lock); /* appsink's own lock is held when it calls on_new_sample */
         sample = gst_app_sink_try_pull_sample(GST_APP_SINK(d->appsink), 0);
@@ -238,7 +243,7 @@ static bool explain_no_frame(struct pipe_decoder *d, struct segman_error *error)
     no_video = d->ready && !d->linked && d->other && !d->trouble.missing[0];
     if (pipe_camera_explain(d, error))
         ;
-    else if (d->params.cancelled && d->params.cancelled())
+    else if (is_cancelled(d))
         segman_fail(error, SEGMAN_ERROR_IO, "opening %s was given up", d->name);
     else if (d->timed_out)
         segman_fail(error, SEGMAN_ERROR_IO, "%s sent no frame within %d seconds", d->name, pipe_capture_patience(d));

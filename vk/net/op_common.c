@@ -3,6 +3,7 @@
 #include "../half.h"
 
 #include <math.h>
+#include <string.h>
 
 #define BATCH_NORM_EPS 1e-5
 
@@ -88,6 +89,14 @@ struct op_lanes op_choose_lanes(const struct gpu_caps *caps, uint32_t nq)
         s.lanes *= 2;
     s.quads = div_up(nq, s.lanes);
     return s;
+}
+
+void op_set_shader(struct lower_pass *pass, const char *shader, const uint32_t *spec, uint32_t n_spec, const uint32_t groups[3])
+{
+    pass->shader = shader;
+    pass->n_spec = n_spec;
+    memcpy(pass->spec, spec, n_spec * sizeof(*spec));
+    memcpy(pass->groups, groups, sizeof(pass->groups));
 }
 
 uint32_t op_cpu_lanes(const struct gpu_caps *caps)

@@ -48,6 +48,9 @@ struct op_lanes op_choose_lanes(const struct gpu_caps *caps, uint32_t nq);
 /** Invocations of a workgroup of the shaders for CPU drivers, one whole subgroup; 0 where they cannot be had. */
 uint32_t op_cpu_lanes(const struct gpu_caps *caps);
 
+/** Which shader a pass runs, its constants [n_spec] and its workgroups. */
+void op_set_shader(struct lower_pass *pass, const char *shader, const uint32_t *spec, uint32_t n_spec, const uint32_t groups[3]);
+
 /** A grid of at least total / size workgroups that keeps within the limit of 65535 in each dimension. */
 void op_flat_groups(uint32_t total, uint32_t size, uint32_t groups[3]);
 

@@ -4,8 +4,6 @@
 
 #include "../../shaders/iface.h"
 
-#include <string.h>
-
 /*
  * Two shaders: tiles in shared memory, which run few instructions and are small; blocks straight from memory for CPU
  * drivers, for input that is not aligned to 16 bytes, and where they were measured to be faster: 3x3 on maps so large that
@@ -57,14 +55,6 @@ struct gpu_range op_dwconv_weights(struct lower *l, const struct node *node, uin
     return lower_upload(l, blob, size);
 }
 
-static void set_shader(struct lower_pass *pass, const char *shader, const uint32_t *spec, uint32_t n_spec, const uint32_t groups[3])
-{
-    pass->shader = shader;
-    pass->n_spec = n_spec;
-    memcpy(pass->spec, spec, n_spec * sizeof(*spec));
-    memcpy(pass->groups, groups, sizeof(pass->groups));
-}
-
 static uint32_t residual_kind(const struct node *node)
 {
     if (!node->residual)
@@ -102,14 +92,14 @@ bool op_dwconv_lower(struct lower *l, const struct node *node)
     if (takes_tiles(l, node->kernel, &x, &y)) {
         const uint32_t spec[] = {TILE_WG, TILE_STRIP, TILE_QUADS, TILE_ROWS, node->kernel, node->act, residual};
         const uint32_t groups[3] = {div_up(nq, TILE_QUADS), div_up(y.w, TILE_WIDTH), div_up(y.h, TILE_ROWS)};
-        set_shader(&pass, "dwconv_tile", spec, sizeof(spec) / sizeof(spec[0]), groups);
+        op_set_shader(&pass, "dwconv_tile", spec, sizeof(spec) / sizeof(spec[0]), groups);
     } else {
         const struct gpu_caps *caps = lower_caps(l);
         struct block b = choose_block(caps, y.w);
         const uint32_t lanes = 32, lines = 4; /* of a workgroup */
         const uint32_t spec[] = {lanes, lines, b.strip, b.rows, caps->cpu, node->kernel, node->act, residual};
         const uint32_t groups[3] = {div_up(div_up(y.w, b.strip) * nq, lanes), div_up(div_up(y.h, b.rows), lines), 1};
-        set_shader(&pass, "dwconv", spec, sizeof(spec) / sizeof(spec[0]), groups);
+        op_set_shader(&pass, "dwconv", spec, sizeof(spec) / sizeof(spec[0]), groups);
     }
     return lower_pass(l, &pass);
 }

@@ -4,8 +4,6 @@
 
 #include "../../shaders/iface.h"
 
-#include <string.h>
-
 #define FULL_GPU  51200 /* invocations */
 #define MAX_STRIP 4     /* pixels */
 #define MAX_HELD  8     /* quads of all pixels of an invocation that holds several of each */
@@ -48,22 +46,16 @@ static void choose_shader(const struct gpu_caps *caps, const struct net_memory *
 {
     if (op_cpu_lanes(caps)) {
         const uint32_t spec[] = {op_cpu_lanes(caps), MAX_STRIP, kernel};
-        pass->shader = "dwnorm_cpu";
-        pass->n_spec = 3;
-        memcpy(pass->spec, spec, sizeof(spec));
-        pass->groups[0] = div_up(div_up(y->w, MAX_STRIP) * y->h, op_cpu_lanes(caps));
-        pass->groups[1] = 1;
+        const uint32_t groups[3] = {div_up(div_up(y->w, MAX_STRIP) * y->h, op_cpu_lanes(caps)), 1, 1};
+        op_set_shader(pass, "dwnorm_cpu", spec, sizeof(spec) / sizeof(spec[0]), groups);
         return;
     }
     struct op_lanes s = op_choose_lanes(caps, y->stride4);
     uint32_t strip = choose_strip(caps, &s, y);
     const uint32_t spec[] = {s.wg, s.lanes, s.quads, s.cluster, strip, y->stride4, y->c, kernel};
-    pass->shader = s.cluster > 1 ? "dwnorm_shuffle" : "dwnorm";
-    pass->n_spec = 8;
-    memcpy(pass->spec, spec, sizeof(spec));
+    const uint32_t groups[3] = {div_up(y->w, s.wg / s.lanes * strip), y->h, 1};
+    op_set_shader(pass, s.cluster > 1 ? "dwnorm_shuffle" : "dwnorm", spec, sizeof(spec) / sizeof(spec[0]), groups);
     pass->subgroup_size = s.cluster > 1 ? caps->subgroup_size : 0;
-    pass->groups[0] = div_up(y->w, s.wg / s.lanes * strip);
-    pass->groups[1] = y->h;
 }
 
 bool op_dwnorm_lower(struct lower *l, const struct node *node)
@@ -85,7 +77,6 @@ bool op_dwnorm_lower(struct lower *l, const struct node *node)
                               .n_bindings = 4,
                               .push = &push,
                               .push_size = sizeof(push),
-                              .groups = {1, 1, 1},
                               .flops = (2.0 * node->kernel * node->kernel + 9) * y.c * y.h * y.w,
                               .bytes = op_tensor_bytes(&x) + 2 * op_tensor_bytes(&y)};
     choose_shader(lower_caps(l), &y, node->kernel, &pass);

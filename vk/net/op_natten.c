@@ -2,7 +2,7 @@
 /* Neighborhood attention: one pass; the tile of a workgroup depends on how many queries there are. */
 #include <string.h>
 
-#include "lower.h"
+#include "op_common.h"
 #include "shaders/iface.h"
 
 /* Bytes of shared memory a workgroup may take; every Vulkan device has them. */
@@ -101,21 +101,19 @@ bool op_natten_lower(struct lower *l, const struct node *node)
     };
     double pixels = (double)node->h * node->w;
     struct lower_pass pass = {
-        .shader = "natten",
         .binding = {{in.range, GPU_READ}, {out.range, GPU_WRITE}, {bias, GPU_READ}},
         .n_bindings = 3,
-        .spec = {t.tx * t.ty * t.split, d4, node->window, t.nq, t.tx, t.ty, t.split, t.band, t.pool, t.chunk},
-        .n_spec = 10,
         .push = &push,
         .push_size = sizeof push,
-        .groups = {natten_groups(&t, node), node->heads, 1},
         .flops = 4.0 * pixels * node->c * node->window * node->window,
         .bytes = 4.0 * pixels * node->c * (out.f16 ? 2 : 4),
     };
-    if (cpu) {
-        pass.shader = "natten_cpu";
-        memcpy(pass.spec, (const uint32_t[]){t.tx * t.ty, d4, t.nq, t.tx, t.ty}, 5 * sizeof(*pass.spec));
-        pass.n_spec = 5;
-    }
+    const uint32_t groups[3] = {natten_groups(&t, node), node->heads, 1};
+    const uint32_t few[] = {t.tx * t.ty, d4, t.nq, t.tx, t.ty};
+    const uint32_t spec[] = {t.tx * t.ty * t.split, d4, node->window, t.nq, t.tx, t.ty, t.split, t.band, t.pool, t.chunk};
+    if (cpu)
+        op_set_shader(&pass, "natten_cpu", few, sizeof(few) / sizeof(few[0]), groups);
+    else
+        op_set_shader(&pass, "natten", spec, sizeof(spec) / sizeof(spec[0]), groups);
     return lower_pass(l, &pass);
 }
