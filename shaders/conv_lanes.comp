@@ -41,33 +41,20 @@ layout(std430, binding = 1) restrict readonly buffer W8 { uvec4 w8[]; }; // [n /
 layout(std430, binding = 2) restrict readonly buffer R8 { uvec4 r8[]; };
 layout(std430, binding = 3) restrict writeonly buffer Y8 { uvec4 y8[]; };
 
-const uint SIZE = 16;                                // of a matrix: SIZE x SIZE
-const uint LANES = WG / (SG_M * SG_N * SG_K);        // of a subgroup
-const uint E = SIZE / ROW_LANES;                     // an invocation's elements of a row, 2 or 4
-const uint ROWS = SIZE * ROW_LANES / LANES;          // its rows of a matrix
-const uint DEPTH = 8 / E;                            // matrices along k that an oct of each row fills
-const uint OCTS_B = SIZE * SIZE / LANES / 8;         // octs of a matrix of W that it holds
-const uint V = FRAGS_N * E % 8 == 0 ? 8 : 4;         // channels of a piece,
-const uint PARTS = V / 4;                            // quads of it
-const uint WIDE = V / E, COLUMNS = FRAGS_N / WIDE;   // matrices side by side that hold a piece of each row; so many times
-const uint PIECES = FRAGS_M * COLUMNS * ROWS;        // that it finishes, if k is not split
-const uint QUADS = PIECES * PARTS;
+#include "lanes.glsl"
+
+const uint QUADS = PIECES * PIECE_QUADS;
 const bool LATE = SG_K > 1 || ACT >= ACT_GELU;       // sums pass through shared memory, for a loop to finish them
 const bool PLAIN = ACT == ACT_NONE && SCALE == 0 && ROPE == 0;
 const bool EARLY = (PLAIN || RESIDUAL == 2) && !LATE; // the residual starts the sums
 
 shared uvec4 sums[LATE ? QUADS * WG : 1];
 
-coopmat<float, gl_ScopeSubgroup, SIZE, SIZE, gl_MatrixUseAccumulator> acc[FRAGS_M * FRAGS_N];
 uvec4 x_octs[1 + AHEAD][FRAGS_M][ROWS], w_octs[1 + AHEAD][FRAGS_N][DEPTH * OCTS_B]; // of a step, and of the one that is read ahead
 ivec2 origin[FRAGS_M * ROWS];
 uint w_at[FRAGS_N];
 
 #define STEPS ((p.kq / 2 + ROW_LANES - 1) / ROW_LANES) // of k, each a matrix deep DEPTH times
-#define ELEMENT(r, e) ((e) * STEP_E + (r) % RUN * STEP_R + (r) / RUN * STEP_RUN)
-// Element v of piece (i, j, r) of an invocation: matrix and place; quad k of it.
-#define SUM(i, j, r, v) acc[(i) * FRAGS_N + (j) * WIDE + (v) / E][ELEMENT(r, (v) % E)]
-#define SUMS(i, j, r, k) vec4(SUM(i, j, r, 4 * (k)), SUM(i, j, r, 4 * (k) + 1), SUM(i, j, r, 4 * (k) + 2), SUM(i, j, r, 4 * (k) + 3))
 
 // Oct c of the tap `tap` = ky * KERNEL + kx. A tap past the kernel reads zeros.
 struct cursor {
@@ -126,7 +113,7 @@ void load(uint to, uint step, cursor at)
             x_octs[to][i][r] = fetch(origin[i * ROWS + r], at);
     [[unroll]] for (uint j = 0; j < FRAGS_N; j++)
         [[unroll]] for (uint o = 0; o < DEPTH * OCTS_B; o++)
-            w_octs[to][j][o] = w8[w_at[j] + (from * DEPTH * OCTS_B + o) * LANES];
+            w_octs[to][j][o] = w8[w_at[j] + (from * DEPTH * OCTS_B + o) * SUBGROUP];
 }
 
 void multiply(uint from)
@@ -169,8 +156,8 @@ void main()
     uint sg = gl_SubgroupID, lane = gl_SubgroupInvocationID, sk = sg % SG_K, sn = sg / SG_K % SG_N, sm = sg / (SG_K * SG_N);
     // Of this invocation: its first row, its first quad; of the subgroup: first matrix along n.
     uint m0 = (gl_WorkGroupID.y * SG_M + sm) * FRAGS_M * SIZE + lane / ROW_LANES;
-    uint b0 = (gl_WorkGroupID.x * SG_N + sn) * FRAGS_N, n0 = b0 * (SIZE / 4) + lane % ROW_LANES * PARTS;
-#define ROW(i, r) (m0 + (i) * SIZE + (r) * (LANES / ROW_LANES))
+    uint b0 = (gl_WorkGroupID.x * SG_N + sn) * FRAGS_N, n0 = b0 * (SIZE / 4) + lane % ROW_LANES * PIECE_QUADS;
+#define ROW(i, r) (m0 + (i) * SIZE + (r) * (SUBGROUP / ROW_LANES))
 #define QUAD_N(j) (n0 + (j) * WIDE * (SIZE / 4))
 
     [[unroll]] for (uint i = 0; i < FRAGS_M * ROWS; i++) {
@@ -178,16 +165,16 @@ void main()
         origin[i] = LINEAR ? ivec2((min(m, p.m - 1) * p.x_stride + p.x_offset) / 2, 0) : window(m);
     }
     [[unroll]] for (uint j = 0; j < FRAGS_N; j++)
-        w_at[j] = min(b0 + j, p.nq / (SIZE / 4) - 1) * STEPS * DEPTH * OCTS_B * LANES + lane;
+        w_at[j] = min(b0 + j, p.nq / (SIZE / 4) - 1) * STEPS * DEPTH * OCTS_B * SUBGROUP + lane;
 
     [[unroll]] for (uint j = 0; j < COLUMNS; j++) {
-        vec4 bias[PARTS];
-        [[unroll]] for (uint k = 0; k < PARTS; k++)
-            bias[k] = sk == 0 ? param(min(QUAD_N(j), p.nq - PARTS) + k) : vec4(0);
+        vec4 bias[PIECE_QUADS];
+        [[unroll]] for (uint k = 0; k < PIECE_QUADS; k++)
+            bias[k] = sk == 0 ? param(min(QUAD_N(j), p.nq - PIECE_QUADS) + k) : vec4(0);
         [[unroll]] for (uint i = 0; i < FRAGS_M; i++)
             [[unroll]] for (uint r = 0; r < ROWS; r++) {
                 uvec4 added = EARLY && sk == 0 ? residual_of(min(ROW(i, r), p.m - 1), QUAD_N(j)) : uvec4(0);
-                [[unroll]] for (uint k = 0; k < PARTS; k++) {
+                [[unroll]] for (uint k = 0; k < PIECE_QUADS; k++) {
                     vec4 v = bias[k];
                     if (RESIDUAL != 0 && EARLY)
                         v += load_quad(k == 0 ? added.xy : added.zw);
@@ -219,15 +206,15 @@ void main()
         }
     }
 
-    uint own = (sg - sk) * QUADS * LANES + lane; // of the subgroups that split k, one after the other: [subgroup][quad][invocation]
+    uint own = (sg - sk) * QUADS * SUBGROUP + lane; // of the subgroups that split k, one after the other: [subgroup][quad][invocation]
     [[unroll]] for (uint i = 0; i < FRAGS_M; i++)
         [[unroll]] for (uint j = 0; j < COLUMNS; j++)
             [[unroll]] for (uint r = 0; r < ROWS; r++) {
                 vec4 v[2];
-                [[unroll]] for (uint k = 0; k < PARTS; k++) {
-                    v[k] = SUMS(i, j, r, k);
+                [[unroll]] for (uint k = 0; k < PIECE_QUADS; k++) {
+                    v[k] = QUAD_OF(i, j, r, k);
                     if (LATE)
-                        sums[own + (sk * QUADS + ((i * COLUMNS + j) * ROWS + r) * PARTS + k) * LANES] = floatBitsToUint(v[k]);
+                        sums[own + (sk * QUADS + ((i * COLUMNS + j) * ROWS + r) * PIECE_QUADS + k) * SUBGROUP] = floatBitsToUint(v[k]);
                 }
                 if (!LATE)
                     write_piece(ROW(i, r), QUAD_N(j), v);
@@ -238,10 +225,10 @@ void main()
         barrier();
     [[dont_unroll]] for (uint q = sk; q < PIECES; q += SG_K) {
         vec4 v[2];
-        [[unroll]] for (uint k = 0; k < PARTS; k++) {
-            v[k] = uintBitsToFloat(sums[own + (q * PARTS + k) * LANES]);
+        [[unroll]] for (uint k = 0; k < PIECE_QUADS; k++) {
+            v[k] = uintBitsToFloat(sums[own + (q * PIECE_QUADS + k) * SUBGROUP]);
             [[unroll]] for (uint s = 1; s < SG_K; s++)
-                v[k] += uintBitsToFloat(sums[own + (s * QUADS + q * PARTS + k) * LANES]);
+                v[k] += uintBitsToFloat(sums[own + (s * QUADS + q * PIECE_QUADS + k) * SUBGROUP]);
         }
         write_piece(ROW(q / (COLUMNS * ROWS), q % ROWS), QUAD_N(q / ROWS % COLUMNS), v);
     }

@@ -45,16 +45,8 @@ layout(std430, binding = 3) restrict readonly buffer B { QUAD base[]; };
 layout(std430, binding = 4) restrict readonly buffer R { QUAD r[]; };
 layout(std430, binding = 5) restrict writeonly buffer Y { QUAD y[]; };
 
-const uint SIZE = 16;                             // of a matrix: SIZE x SIZE
-const uint SUBGROUP = WG / (SG_M * SG_N * SG_K);  // its invocations
-const uint E = SIZE / ROW_LANES;                  // an invocation's elements of a row, 2 or 4
-const uint ROWS = SIZE * ROW_LANES / SUBGROUP;    // its rows of a matrix
-const uint DEPTH = 8 / E;                         // matrices along k that an oct of each row fills
-const uint OCTS_B = SIZE * SIZE / SUBGROUP / 8;   // octs of a matrix of W that it holds
-const uint V = FRAGS_N * E % 8 == 0 ? 8 : 4;      // channels of a piece that it finishes,
-const uint PIECE_QUADS = V / 4;                   // quads of it
-const uint WIDE = V / E, COLUMNS = FRAGS_N / WIDE; // matrices side by side that hold a piece of each row; so many times
-const uint PIECES = FRAGS_M * COLUMNS * ROWS;
+#include "lanes.glsl"
+
 const uint STEPS = ((C + 7) / 8 + ROW_LANES - 1) / ROW_LANES; // of k, each an oct of every invocation of a row
 const uint OWN = (STEPS + SG_K - 1) / SG_K;                   // of a subgroup
 const uint EARLY = AHEAD < OWN ? AHEAD : OWN;
@@ -69,12 +61,6 @@ const uint CLUSTER = LANES, STRIP = 1, QUADS = 2 * EACH;
 
 shared uvec4 pool[PLACES * PITCH > SUMS ? PLACES * PITCH : SUMS]; // octs of the places, then sums of subgroups that split k
 
-coopmat<float, gl_ScopeSubgroup, SIZE, SIZE, gl_MatrixUseAccumulator> acc[FRAGS_M * FRAGS_N];
-
-#define ELEMENT(r, e) ((e) * STEP_E + (r) % RUN * STEP_R + (r) / RUN * STEP_RUN)
-// Element v of piece (i, j, r) of an invocation: matrix and place; quad k of it.
-#define SUM(i, j, r, v) acc[(i) * FRAGS_N + (j) * WIDE + (v) / E][ELEMENT(r, (v) % E)]
-#define QUAD_OF(i, j, r, k) vec4(SUM(i, j, r, 4 * (k)), SUM(i, j, r, 4 * (k) + 1), SUM(i, j, r, 4 * (k) + 2), SUM(i, j, r, 4 * (k) + 3))
 #define ALL_PIECES(i, j, r, k)                                              \
     [[unroll]] for (uint i = 0; i < FRAGS_M; i++)                           \
         [[unroll]] for (uint j = 0; j < COLUMNS; j++)                       \
